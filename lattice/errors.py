@@ -1,0 +1,80 @@
+"""Every error that this package raises on purpose. Each message says what is wrong and what cures it.
+
+LatticeError
+├── UsageError              the call itself is wrong: an empty query, a bad option       exit code 2
+├── IndexProblem                                                                         exit code 3
+│   ├── IndexNotFound       there is no index here, or several and none was named
+│   ├── IndexCorrupt        the file is not an index, or is damaged
+│   ├── IndexTooNew         it was written by a later version of lattice
+│   └── IndexLocked         another process is writing it
+├── ModelProblem                                                                         exit code 3
+│   ├── ModelNotFound       the named model file does not exist
+│   ├── ModelUnusable       the file is no GGUF, or llama.cpp refuses it
+│   └── MissingExtra        an optional library is not installed
+└── CorpusProblem                                                                        exit code 3
+    └── UnreadableFile      one file cannot be read (a walk reports and skips it)
+"""
+
+from __future__ import annotations
+
+EXIT_NOTHING_FOUND = 1
+EXIT_USAGE = 2
+EXIT_PROBLEM = 3
+EXIT_CHECK_FAILED = 4
+EXIT_INTERRUPTED = 130
+
+
+class LatticeError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = EXIT_PROBLEM
+
+
+class UsageError(LatticeError):
+    """The call itself is wrong."""
+
+    exit_code = EXIT_USAGE
+
+
+class IndexProblem(LatticeError):
+    """Something is wrong with an index."""
+
+
+class IndexNotFound(IndexProblem):
+    """There is no index at the place asked for, or several and none was named."""
+
+
+class IndexCorrupt(IndexProblem):
+    """The file is not a lattice index, or is damaged."""
+
+
+class IndexTooNew(IndexProblem):
+    """The index was written by a later version of lattice."""
+
+
+class IndexLocked(IndexProblem):
+    """Another process is writing the index."""
+
+
+class ModelProblem(LatticeError):
+    """Something is wrong with a model."""
+
+
+class ModelNotFound(ModelProblem):
+    """The named model file does not exist."""
+
+
+class ModelUnusable(ModelProblem):
+    """The file is no GGUF, or llama.cpp refuses it."""
+
+
+class MissingExtra(ModelProblem):
+    """An optional library is not installed; the message names the extra that brings it."""
+
+
+class CorpusProblem(LatticeError):
+    """The folder to index cannot be read."""
+
+
+class UnreadableFile(CorpusProblem):
+    """One file cannot be read; a walk reports it and goes on."""

@@ -1,0 +1,247 @@
+"""What travels between the rooms: frozen values, no behaviour beyond arithmetic. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float32]
+NodeKind = Literal["root", "cluster", "document", "section", "passage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in its file a text stands; `start` and `end` are 1-based and inclusive."""
+
+    kind: Literal["lines", "page"]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A run of text below one heading path (outermost heading first), or one page."""
+
+    heading: tuple[str, ...]
+    text: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file, read. `path` is relative to the corpus root, with forward slashes; `modified_ns` is its mtime."""
+
+    path: str
+    title: str
+    sections: tuple[Section, ...]
+    content_hash: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The unit that is retrieved: a stretch of one document. `position` is its 0-based order in the document."""
+
+    document: str
+    position: int
+    title: str
+    heading: tuple[str, ...]
+    text: str
+    location: Location
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the tree (paper: v). Leaves are the nodes of kind "passage"; they have `passage` set, others None.
+
+    `description` is φ(v): a summary for internal nodes; a leaf's is a short label (its text is its passage's).
+    `leaves` counts the passages below (1 for a leaf); `depth` is 0 at the root.
+    """
+
+    id: int
+    parent: int | None
+    kind: NodeKind
+    description: str
+    leaves: int
+    depth: int
+    passage: int | None = None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the node stands for a passage."""
+        return self.passage is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out of an index, and why, in words for a person."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """What an index was built with; stored in it, so that a build can be reproduced.
+
+    `branching` is the paper's M. `passage_words` bounds a passage's length in words; `max_file_bytes` the files read;
+    `dimensions` and `vocabulary` bound the embedder. `seed` decides every random choice.
+    """
+
+    branching: int = 12
+    min_passage_words: int = 40
+    max_passage_words: int = 200
+    max_file_bytes: int = 20_000_000
+    dimensions: int = 192
+    vocabulary: int = 40_000
+    description_words: int = 40
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole index in memory, as the builder makes it and the store writes it.
+
+    The passage with id i is `passages[i - 1]` and has the vector `vectors[i - 1]`; passages stand in the order of
+    (document path, position). Nodes stand parents first, the root at index 0; node i has id i + 1, and the children of
+    a node are ordered by id. `embedder` holds the fitted embedder as plain arrays.
+    """
+
+    root: str
+    documents: tuple[Document, ...]
+    passages: tuple[Passage, ...]
+    nodes: tuple[Node, ...]
+    vectors: Matrix
+    embedder: dict[str, npt.NDArray[np.generic]]
+    settings: BuildSettings
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One entry of a slate: a node and the text that the judge reads for it (a leaf's passage, a node's φ)."""
+
+    node: int
+    text: str
+    is_leaf: bool
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """Candidates judged in one go. `origin` is the node whose children they are; None for a seed slate."""
+
+    origin: int | None
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What work cost: tokens evaluated by the model, tokens whose state was reused, tokens generated, calls, seconds."""
+
+    evaluated: int = 0
+    reused: int = 0
+    generated: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.evaluated + other.evaluated,
+            self.reused + other.reused,
+            self.generated + other.generated,
+            self.calls + other.calls,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judge's answer for one slate: a score in [0, 1] for each candidate, in the slate's order (paper: s)."""
+
+    scores: tuple[float, ...]
+    usage: Usage
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailNode:
+    """One step on the way from the root to a hit."""
+
+    id: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One ranked result. `relevance` is in [0, 1] and comparable within one query only."""
+
+    rank: int
+    node: int
+    path: str
+    title: str
+    heading: tuple[str, ...]
+    location: Location
+    snippet: str
+    relevance: float
+    trail: tuple[TrailNode, ...]
+
+
+class Judge(Protocol):
+    """Reads a slate and says how relevant each candidate is to the query."""
+
+    slate_dependent: bool
+    """Whether a score depends on the company it was judged in (then scores need anchors and a bias a slate)."""
+
+    def score(self, query: str, slate: Slate) -> Judgement:
+        """Score every candidate of `slate` in [0, 1]."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    def embed(self, texts: list[str]) -> Matrix:
+        """Give one L2-normalised float32 row a text (a zero row where the text holds no known term)."""
+        ...
+
+
+class Summarizer(Protocol):
+    """Writes the description φ of an internal node."""
+
+    def describe(self, children: list[str]) -> str:
+        """Describe a node by the texts of its children."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads one family of file formats."""
+
+    def read(self, path: str) -> Document:
+        """Read the file at `path`; raise `errors.UnreadableFile` when it cannot be read."""
+        ...
+
+
+class Tree(Protocol):
+    """Read access to a tree, however it is kept: the store's and the in-memory one of tests and simulations."""
+
+    def root(self) -> Node:
+        """Give the root."""
+        ...
+
+    def node(self, node: int) -> Node:
+        """Give one node; KeyError when there is none with that id."""
+        ...
+
+    def children(self, node: int) -> tuple[Node, ...]:
+        """Give the children of a node in their stored order; empty for a leaf."""
+        ...
+
+    def candidates(self, nodes: tuple[int, ...]) -> tuple[Candidate, ...]:
+        """Give what a judge reads for each of the nodes, in the order asked."""
+        ...
