@@ -19,10 +19,10 @@ from functools import lru_cache
 import Stemmer
 
 # Chinese, Japanese, Thai, Lao, Myanmar and Khmer put no space between words; pairs of characters stand in for words.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(
-    rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<symbolic>\b[A-Za-z](?:\+\+|\#))|(?P<word>(?:(?![{_UNSPACED}])[^\W_])+"
-    rf"(?:[_'’](?:(?![{_UNSPACED}])[^\W_])+)*)"
+    rf"(?P<unspaced>[{UNSPACED}]+)|(?P<symbolic>\b[A-Za-z](?:\+\+|\#))|(?P<word>(?:(?![{UNSPACED}])[^\W_])+"
+    rf"(?:[_'’](?:(?![{UNSPACED}])[^\W_])+)*)"
 )
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\WA-Za-z\d_]+")
 _DIACRITIC = re.compile("[\u0300-\u036f]")

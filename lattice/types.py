@@ -142,7 +142,7 @@ class Slate:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What work cost: tokens evaluated by the model, tokens whose state was reused, tokens generated, calls, seconds."""
+    """What work cost: tokens evaluated by the model, reused from kept state and generated; calls; seconds."""
 
     evaluated: int = 0
     reused: int = 0
@@ -179,16 +179,22 @@ class TrailNode:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One ranked result. `relevance` is in [0, 1] and comparable within one query only."""
+    """One ranked result. `relevance` is in [0, 1] and comparable within one query only.
+
+    `id` is the leaf's node id; `marks` are the characters [start, end) of `snippet` that match the query; `judged`
+    tells whether the model has read the passage; `trail` leads from below the root to the passage's parent.
+    """
 
     rank: int
-    node: int
+    id: int
     path: str
     title: str
     heading: tuple[str, ...]
     location: Location
     snippet: str
+    marks: tuple[tuple[int, int], ...]
     relevance: float
+    judged: bool
     trail: tuple[TrailNode, ...]
 
 

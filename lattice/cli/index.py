@@ -1,0 +1,91 @@
+"""`lattice index`: build or refresh the index of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lattice.cli.options import json_option
+from lattice.cli.progress import Bars
+from lattice.cli.terminal import clean, counted, notice, print_json
+from lattice.errors import EXIT_INTERRUPTED, IndexNotFound
+
+if TYPE_CHECKING:
+    from lattice.indexing import Built
+    from lattice.types import BuildSettings, Skipped
+
+_SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `lattice status --json` name all
+
+
+@click.command("index", short_help="Build or refresh the index of a folder.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--index", "path", type=click.Path(path_type=Path), metavar="PATH", help="Where to keep the index file.")
+@click.option("--branching", type=click.IntRange(2, 100), metavar="M", help="Children a node has at most (new: 12).")
+@click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
+@json_option
+@click.pass_context
+def index_command(
+    ctx: click.Context, folder: Path, path: Path | None, branching: int | None, force: bool, as_json: bool
+) -> None:
+    """Build or refresh the index of FOLDER.
+
+    Reads Markdown, text, reStructuredText, HTML, PDF and source code; leaves out what .gitignore and .latticeignore
+    name, hidden files and binaries. The old index stays in use until the new one is complete.
+
+    \b
+    lattice index ~/notes
+    lattice index . --index project.lattice
+    """
+    from lattice.indexing import index_folder
+    from lattice.store.places import index_path_for
+
+    target = path.expanduser() if path else index_path_for(folder)
+    settings = None if branching is None else _with_branching(target, branching)
+    existed = target.exists()
+    try:
+        with Bars() as bars:
+            built = index_folder(folder, target, settings, bars, force=force)
+    except KeyboardInterrupt:
+        notice("Interrupted. The old index is untouched." if existed else "Interrupted. No index was written.")
+        ctx.exit(EXIT_INTERRUPTED)
+    if as_json:
+        print_json(_built_json(built))
+    else:
+        click.echo("\n".join([_summary(built), *skipped_lines(built.skipped)]))
+
+
+def _with_branching(target: Path, branching: int) -> BuildSettings:
+    from lattice.store.store import Store
+    from lattice.types import BuildSettings
+
+    try:
+        with Store.open(target) as store:
+            return replace(store.settings(), branching=branching)
+    except IndexNotFound:
+        return BuildSettings(branching=branching)
+
+
+def _summary(built: Built) -> str:
+    root = clean(str(built.root))
+    counts = f"{counted(built.documents, 'file')}, {counted(built.passages, 'passage')}, {counted(built.nodes, 'node')}"
+    if built.fresh:
+        return f"{root} is up to date: {counts}."
+    return f"Indexed {root}: {counts} in {built.seconds:.1f} s."
+
+
+def skipped_lines(skipped: tuple[Skipped, ...]) -> list[str]:
+    """Give the first files that were left out, with the reasons, and how many more there are."""
+    if not skipped:
+        return []
+    lines = [f"Skipped {counted(len(skipped), 'file')}:"]
+    lines += [f"  {clean(each.path)}: {clean(each.reason)}" for each in skipped[:_SKIPPED_SHOWN]]
+    rest = len(skipped) - _SKIPPED_SHOWN
+    return [*lines, f"  and {rest:,} more (--json names all)"] if rest > 0 else lines
+
+
+def _built_json(built: Built) -> dict[str, Any]:
+    shown = {**asdict(built), "path": str(built.path), "root": str(built.root)}
+    return {**shown, "seconds": round(built.seconds, 3), "skipped": [asdict(each) for each in built.skipped]}

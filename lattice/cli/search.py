@@ -1,0 +1,141 @@
+"""`lattice search`: find passages, the first at once, better ones while the model reads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lattice.cli.indexes import changed_words, changes_of
+from lattice.cli.options import choose_index, index_again, index_option, json_option
+from lattice.cli.render import usage_words
+from lattice.cli.terminal import counted, is_terminal, notice
+from lattice.cli.views import View, view_for
+from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
+
+if TYPE_CHECKING:
+    from lattice.lattice import Answer, Lattice
+    from lattice.traversal.search import SearchSettings
+
+
+@click.command("search", short_help="Find the passages that answer a question.")
+@click.argument("words", nargs=-1, required=True, metavar="QUERY...")
+@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Hits to show.")
+@click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
+@click.option("--model", type=click.Path(path_type=Path), metavar="PATH", help="A GGUF file to read with.")
+@click.option("--no-model", is_flag=True, help="Rank by lexical and vector search alone.")
+@click.option("--min-relevance", type=click.FloatRange(0, 1), default=0.0, metavar="X", help="Leave out hits below X.")
+@click.option("--budget", type=click.IntRange(1), metavar="TOKENS", help="Tokens that the model may read.")
+@click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Stop the reading after S seconds.")
+@index_option
+@json_option
+@click.pass_context
+def search_command(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    limit: int,
+    trace: bool,
+    model: Path | None,
+    no_model: bool,
+    min_relevance: float,
+    budget: int | None,
+    seconds: float | None,
+    index: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the passages that answer QUERY.
+
+    On a terminal the hits of lexical search are there at once and are refined in place while the model reads; anywhere
+    else only the final answer is printed. Relevance lies in 0 to 1 and compares within one query; ~ marks hits that
+    the model has not read.
+
+    \b
+    lattice search "why does my actor leak memory"
+    lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
+    """
+    from lattice.lattice import Lattice
+
+    query = _query(words)
+    if no_model and model is not None:
+        raise UsageError("--model and --no-model contradict each other; give one of them.")
+    started = time.monotonic()
+    chosen = None if no_model else (model or "auto")
+    with Lattice.open(choose_index(index), model=chosen) as lattice:
+        stream = lattice.iter_search(query, limit, settings=_settings(budget, seconds), min_relevance=min_relevance)
+        answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
+        if answer is not None:
+            # Whoever asked for --no-model needs no cure for it.
+            told = replace(answer, notice=None) if no_model else answer
+            _afterwards(lattice, told, time.monotonic() - started)
+        if interrupted:
+            ctx.exit(EXIT_INTERRUPTED)
+        assert answer is not None
+        _warn_if_behind(lattice)
+    ctx.exit(0 if answer.hits else EXIT_NOTHING_FOUND)
+
+
+def _query(words: tuple[str, ...]) -> str:
+    # Arguments that are no valid text carry lone surrogates, which neither SQLite nor the model takes.
+    query = os.fsencode(" ".join(words)).decode("utf-8", "replace").strip()
+    if not query:
+        raise UsageError('The query is empty. Say what you are looking for: lattice search "opening hours"')
+    return query
+
+
+def _settings(budget: int | None, seconds: float | None) -> SearchSettings:
+    from lattice.traversal.search import SearchSettings
+
+    given: dict[str, Any] = {"budget_tokens": budget, "seconds": seconds}
+    return SearchSettings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _follow(stream: Iterator[Answer], view: View) -> tuple[Answer | None, bool]:
+    """Show the answers as they come; give the last one, and whether Ctrl-C ended them."""
+    answer: Answer | None = None
+    interrupted = False
+    try:
+        for answer in stream:
+            view.grow(answer)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        if isinstance(stream, Generator):
+            stream.close()
+    if answer is not None and interrupted:
+        answer = replace(answer, stopped="interrupted")
+    if answer is not None:
+        view.finish(answer)
+    return answer, interrupted
+
+
+def _afterwards(lattice: Lattice, answer: Answer, seconds: float) -> None:
+    """Say on standard error what the hits do not, and remember them for `lattice show`."""
+    from lattice.store.places import remember_hits
+
+    store = lattice.store
+    problem = remember_hits(store.path, answer.query, [hit.id for hit in answer.hits], store.status().generation)
+    if problem is not None:
+        notice(f"`lattice show N` will not know these hits: {problem}")
+    if not answer.hits:
+        notice("Nothing found. Try other words, or a lower --min-relevance where one was given.")
+    if answer.notice is not None:
+        notice(f"mode: {answer.mode}. {answer.notice}")
+    if answer.stopped == "interrupted":
+        notice("Interrupted; these are the hits so far.")
+    elif is_terminal(sys.stderr):
+        read = f"; {usage_words(answer.usage)}; stopped: {answer.stopped}" if answer.usage.calls else ""
+        notice(f"{counted(len(answer.hits), 'hit')} in {seconds:.1f} s{read}")
+
+
+def _warn_if_behind(lattice: Lattice) -> None:
+    store = lattice.store
+    root = store.status().root
+    if changed := changes_of(store.path, root, store.settings()):
+        cure = index_again(root, store.path)
+        notice(f"The index is behind its folder ({changed_words(changed)}). Refresh it: {cure}")

@@ -1,0 +1,95 @@
+"""`lattice show`: a hit of the last search, or any node, whole and in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lattice.cli.contract import node_json, passage_json
+from lattice.cli.options import choose_index, index_option, json_option, node_named
+from lattice.cli.render import label, node_lines, passage_lines
+from lattice.cli.terminal import counted, print_json
+from lattice.errors import IndexProblem, UsageError
+
+if TYPE_CHECKING:
+    from lattice.store.store import Store
+    from lattice.types import Node, Passage
+
+
+@click.command("show", short_help="Show a hit of the last search, or a node, whole.")
+@click.argument("which", metavar="N|ID")
+@click.option(
+    "--context", type=click.IntRange(0), default=1, show_default=True, metavar="K", help="Neighbours to hint."
+)
+@index_option
+@json_option
+def show_command(which: str, context: int, index: Path | None, as_json: bool) -> None:
+    """Show the Nth hit of the last search, or the node ID (such as n12): a passage whole, with the beginnings of its
+    neighbours; or a branch of the tree with its children.
+
+    \b
+    lattice show 1
+    lattice show n12 --json
+    """
+    from lattice.store.store import Store
+
+    path, generation, name = _last_hit(int(which), index) if _is_rank(which) else (choose_index(index), None, which)
+    with Store.open(path) as store, store.reading():
+        if generation is not None and generation != store.status().generation:
+            raise IndexProblem("The index was built anew since the last search. Search again, then show the hit.")
+        node = node_named(store, name)
+        if as_json:
+            print_json(_shown_json(store, node, context))
+        else:
+            click.echo("\n".join(_shown_lines(store, node, context)))
+
+
+def _is_rank(which: str) -> bool:
+    return which.isascii() and which.isdigit() and len(which) < 10
+
+
+def _last_hit(rank: int, index: Path | None) -> tuple[Path, int | None, str]:
+    from lattice.store.places import last_hits
+
+    last = last_hits()
+    if last is None:
+        raise UsageError("No search is remembered. Search first, or name a node such as n12.")
+    if index is not None and choose_index(index).resolve() != last.index:
+        raise UsageError(
+            f"The last search was in {last.index}. Search in this index first, or name a node such as n12."
+        )
+    if not 1 <= rank <= len(last.nodes):
+        raise UsageError(f"The last search, {last.query!r}, has {counted(len(last.nodes), 'hit')}; there is no {rank}.")
+    return last.index, last.generation, f"n{last.nodes[rank - 1]}"
+
+
+def _neighbours(store: Store, node: Node, context: int) -> tuple[Passage, list[Passage], list[Passage]]:
+    assert node.passage is not None
+    passage = store.passage(node.passage)
+    document = list(store.passages_of(passage.document).values())
+    at = document.index(passage)
+    return passage, document[max(0, at - context) : at], document[at + 1 : at + 1 + context]
+
+
+def _shown_lines(store: Store, node: Node, context: int) -> list[str]:
+    if node.passage is None:
+        children = store.children(node.id)
+        return node_lines(node, [f"n{child.id}  {label(store, child)}" for child in children])
+    passage, before, after = _neighbours(store, node, context)
+    return passage_lines(passage, node, before, after)
+
+
+def _shown_json(store: Store, node: Node, context: int) -> dict[str, Any]:
+    trail = [{"id": f"n{above.id}", "description": above.description} for above in store.ancestors(node.id)[1:]]
+    shown: dict[str, Any] = {"root": store.status().root, "node": node_json(store, node), "trail": trail}
+    if node.passage is None:
+        return {**shown, "children": [node_json(store, child) for child in store.children(node.id)]}
+    passage, before, after = _neighbours(store, node, context)
+    return {
+        **shown,
+        "passage": passage_json(passage),
+        "before": [passage_json(each) for each in before],
+        "after": [passage_json(each) for each in after],
+    }

@@ -1,0 +1,73 @@
+"""A reader that remembers: every probability is read once and replayed afterwards, so that tuning the rest is free."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lattice.models import prompts
+from lattice.traversal.judges import ProbabilityReader
+from lattice.types import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedReading:
+    """A reading, replayed in part or whole; its usage is what a cold run would have cost, replayed or not."""
+
+    logprobs: tuple[float, ...]
+    usage: Usage
+
+
+class RecordedReader:
+    """Wraps an engine; what it has read is appended to a file of JSON lines, keyed by model, prompt version and texts.
+
+    The engine is made by `load` when the first unknown text comes, so a full replay loads no model.
+    """
+
+    def __init__(self, path: Path, model: str, load: Callable[[], ProbabilityReader]) -> None:
+        """Read what `path` holds already; a last line that was cut short by a kill is left out."""
+        self._path, self._model, self._load = path, model, load
+        self._engine: ProbabilityReader | None = None
+        self._known: dict[str, tuple[float, int]] = {}
+        self.replayed = self.read = 0
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    key, logprob, tokens = json.loads(line)
+                except ValueError:
+                    continue
+                self._known[key] = (logprob, tokens)
+
+    def continuation_logprobs(
+        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+    ) -> RecordedReading:
+        """Replay what is known and read the rest, one cold token count each."""
+        del keep  # what is kept would make the counts depend on the order of queries
+        keys = [self._key(prefix, continuation) for prefix in prefixes]
+        unknown = [i for i, key in enumerate(keys) if key not in self._known]
+        if unknown:
+            self._read([prefixes[i] for i in unknown], [keys[i] for i in unknown], continuation, seconds)
+        self.read += len(unknown)
+        self.replayed += len(prefixes) - len(unknown)
+        found = [self._known[key] for key in keys]
+        usage = Usage(evaluated=sum(tokens for _, tokens in found), calls=1)
+        return RecordedReading(tuple(logprob for logprob, _ in found), usage)
+
+    def _read(self, prefixes: list[str], keys: list[str], continuation: str, seconds: float | None) -> None:
+        if self._engine is None:
+            self._engine = self._load()
+        reading = self._engine.continuation_logprobs(prefixes, continuation, keep=False, seconds=seconds)
+        # The engine counts a whole call; a candidate's part is told from the lengths of the texts.
+        weights = [len(prefix) + len(continuation) for prefix in prefixes]
+        share = reading.usage.evaluated / sum(weights)
+        with self._path.open("a", encoding="utf-8") as file:
+            for key, logprob, weight in zip(keys, reading.logprobs, weights, strict=True):
+                self._known[key] = (logprob, round(share * weight))
+                file.write(json.dumps([key, *self._known[key]]) + "\n")
+
+    def _key(self, prefix: str, continuation: str) -> str:
+        source = "\x00".join((self._model, str(prompts.VERSION), prefix, continuation))
+        return hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -1,0 +1,1 @@
+"""Turns passages into a tree: vectors, neighbours, clusters, descriptions."""

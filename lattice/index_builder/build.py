@@ -1,0 +1,90 @@
+"""Builds an index in memory: passages → vectors → tree → descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lattice.errors import UsageError
+from lattice.index_builder.bottom_up import Branch, grow
+from lattice.index_builder.summaries import ExtractiveSummarizer, label, summarizer_of
+from lattice.models.embedders import fit_tfidf_svd
+from lattice.types import BuildSettings, Document, Node, Passage, Skipped, Snapshot
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage ("vectors", "tree", "descriptions"), how much of it is done, and of how much."""
+
+
+def build(
+    root: str,
+    documents: Sequence[Document],
+    passages: Sequence[Passage],
+    skipped: Sequence[Skipped],
+    settings: BuildSettings,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
+
+    Raises `UsageError` when `settings.branching` is below 2: no tree has such nodes.
+    """
+    if settings.branching < 2:
+        raise UsageError(f"branching is {settings.branching}, but a node needs room for 2 children; give 2 or more")
+    report = progress or _silent
+    ordered = tuple(sorted(passages, key=lambda passage: (passage.document, passage.position)))
+
+    report("vectors", 0, len(ordered))
+    texts = [embedded_text(passage) for passage in ordered]
+    embedder, vectors = fit_tfidf_svd(texts, settings.dimensions, settings.vocabulary, settings.seed)
+    report("vectors", len(ordered), len(ordered))
+
+    report("tree", 0, len(ordered))
+    tree = grow(ordered, vectors, settings.branching, settings.seed)
+    report("tree", len(ordered), len(ordered))
+
+    nodes = _described(tree, ordered, summarizer_of(ordered, vectors, settings.description_words), report)
+    return Snapshot(
+        root=root,
+        documents=tuple(sorted(documents, key=lambda document: document.path)),
+        passages=ordered,
+        nodes=nodes,
+        vectors=vectors,
+        embedder=embedder.arrays(),
+        settings=settings,
+        skipped=tuple(skipped),
+    )
+
+
+def embedded_text(passage: Passage) -> str:
+    """Give what a passage's vector is made of: title, headings and text."""
+    return "\n".join([passage.title, *passage.heading, passage.text])
+
+
+def _described(
+    tree: Branch, passages: Sequence[Passage], summarizer: ExtractiveSummarizer, report: Progress
+) -> tuple[Node, ...]:
+    """Number the branches parents first, each subtree in one stretch, and describe them."""
+    nodes: list[Node] = []
+    total = _size(tree)
+
+    def visit(branch: Branch, parent: int | None, depth: int) -> None:
+        leaves = [list(child.leaves()) for child in branch.children]
+        if branch.passage is None:
+            description, passage = summarizer.describe(leaves, branch.headings), None
+        else:
+            description, passage = label(passages[branch.passage]), branch.passage + 1
+        below = sum(map(len, leaves)) if passage is None else 1
+        nodes.append(Node(len(nodes) + 1, parent, branch.kind, description, below, depth, passage))
+        report("descriptions", len(nodes), total)
+        own = len(nodes)
+        for child in branch.children:
+            visit(child, own, depth + 1)
+
+    visit(tree, None, 0)
+    return tuple(nodes)
+
+
+def _size(branch: Branch) -> int:
+    return 1 + sum(map(_size, branch.children))
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    pass

@@ -1,0 +1,188 @@
+"""Descriptions (paper: φ) without a model: the titles that stand for a node best, and its characteristic terms."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lattice.tokens import STOPWORDS, normalise, stem, stems, tokens
+from lattice.types import Matrix, Passage
+
+# How a description reads: "Title one; Title two — terms: a, b, c". Here alone, so that it can be measured and changed.
+BETWEEN_TITLES = "; "
+BEFORE_TERMS = " — terms: "
+BETWEEN_TERMS = ", "
+BETWEEN_HEADINGS = " › "
+CUT = "…"
+# What an empty corpus is called.
+NOTHING = "(nothing indexed)"
+
+# A longer title is mostly qualification; this much tells one from another.
+TITLE_WORDS = 10
+# Titles take at most this share of a description, so that terms always have their place.
+TITLE_SHARE = 0.7
+# Beyond these, terms are the passages' own more than the node's.
+MOST_TERMS = 10
+# A term held by one passage of several is that passage's; it must be shared by this many where a node has as many.
+SHARED_BY = 2
+
+# Web addresses are read by machines; their words (https, org, com) say nothing to a reader.
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+")
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s*(?=\s|$|[\u3040-\u9fff])")
+
+Ids = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The terms of a corpus of n passages: passage i holds `held[i]` (ascending), `counts[t]` passages hold term t.
+
+    `surfaces[t]` is the form in which the term's stem is written most often, `stems[t]` the stem.
+    """
+
+    held: tuple[Ids, ...]
+    counts: npt.NDArray[np.int64]
+    stems: tuple[str, ...]
+    surfaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractiveSummarizer:
+    """Describes nodes by what their passages say; made once for a corpus by `summarizer_of`.
+
+    `titles[i]` is what passage i is called, and `vectors[i]` its L2-normalised vector or zero.
+    """
+
+    lexicon: Lexicon
+    titles: tuple[str, ...]
+    vectors: Matrix
+    words: int
+
+    def describe(self, children: Sequence[Sequence[int]], headings: Sequence[str] = ()) -> str:
+        """Describe a node in at most `words` words by the passages below each of its children (their 0-based indices).
+
+        `headings` are what the author calls the node, if anything; they come first, and in place of titles.
+        """
+        leaves = [leaf for child in children for leaf in child]
+        if not leaves:
+            return NOTHING
+        names = [*headings] or [self.titles[leaf] for leaf in self._representatives(children, leaves)]
+        room = max(1, int(self.words * TITLE_SHARE))
+        titles = _within(_distinct(names), room)
+        taken = {found for title in titles for found in stems(title)}
+        left = self.words - _length(BETWEEN_TITLES.join(titles)) - _length(BEFORE_TERMS)
+        terms = self._terms(leaves, taken)[: max(0, min(left, MOST_TERMS))]
+        return BETWEEN_TITLES.join(titles) + (BEFORE_TERMS + BETWEEN_TERMS.join(terms) if terms else "")
+
+    def _representatives(self, children: Sequence[Sequence[int]], leaves: list[int]) -> list[int]:
+        """Order the most central passage of each child so that the first few of them cover all passages well."""
+        central = [self._most_central(child) for child in children]
+        similarities = self.vectors[leaves] @ self.vectors[central].T
+        covered = np.zeros(len(leaves), dtype=np.float32)
+        order: list[int] = []
+        remaining = list(range(len(central)))
+        while remaining:
+            gains = np.maximum(similarities[:, remaining] - covered[:, None], 0).sum(axis=0)
+            best = remaining.pop(int(np.round(gains, 4).argmax()))
+            covered = np.maximum(covered, similarities[:, best])
+            order.append(central[best])
+        return order
+
+    def _most_central(self, leaves: Sequence[int]) -> int:
+        rows = self.vectors[list(leaves)]
+        return leaves[int(np.round(rows @ rows.sum(axis=0), 5).argmax())]
+
+    def _terms(self, leaves: list[int], taken: set[str]) -> list[str]:
+        """Rank by p_vt · ln(p_vt / p_t), the shares of passages below v and of all that hold t.
+
+        Ties, as at the root, where the two are the same, go to the larger p_vt · ln(1 / p_t).
+        """
+        held, counts = np.unique(np.concatenate([self.lexicon.held[leaf] for leaf in leaves]), return_counts=True)
+        if len(leaves) > SHARED_BY and np.any(counts >= SHARED_BY):
+            held, counts = held[counts >= SHARED_BY], counts[counts >= SHARED_BY]
+        share, usual = counts / len(leaves), self.lexicon.counts[held] / len(self.titles)
+        keys = (np.round(share * np.log(1 / usual), 6), np.round(share * np.log(share / usual), 6))
+        ranked = held[np.lexsort((held, -keys[0], -keys[1]))][: MOST_TERMS + len(taken)]
+        return [self.lexicon.surfaces[term] for term in ranked if self.lexicon.stems[term] not in taken]
+
+
+def summarizer_of(passages: Sequence[Passage], vectors: Matrix, words: int) -> ExtractiveSummarizer:
+    """Make the summarizer of a corpus; `vectors` (n, d) belong to `passages`, `words` bounds a description."""
+    titles = tuple(_name(passage) for passage in passages)
+    return ExtractiveSummarizer(lexicon_of([passage.text for passage in passages]), titles, vectors, words)
+
+
+def lexicon_of(texts: Sequence[str]) -> Lexicon:
+    """Collect the terms of `texts` that can describe: no stopwords, no bare numbers, no single letters."""
+    ids: dict[str, int] = {}
+    forms: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    held = []
+    for text in texts:
+        found = set()
+        for term, form in _forms(text):
+            number = ids.setdefault(term, len(ids))
+            forms[number][form] += 1
+            found.add(number)
+        held.append(np.array(sorted(found), dtype=np.int32))
+    counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
+    surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
+    return Lexicon(tuple(held), counts, tuple(ids), surfaces)
+
+
+def label(passage: Passage) -> str:
+    """Give a leaf's short label: title › headings, or the first words of its text."""
+    parts = _distinct([passage.title, *passage.heading])
+    return BETWEEN_HEADINGS.join(shortened(part) for part in parts) if parts else shortened(passage.text)
+
+
+def shortened(text: str) -> str:
+    """Cut a text after `TITLE_WORDS` words, marking the cut."""
+    found = text.split()
+    return " ".join(found[:TITLE_WORDS]) + (CUT if len(found) > TITLE_WORDS else "")
+
+
+def _forms(text: str) -> Iterator[tuple[str, str]]:
+    plain = _ADDRESS.sub(" ", text)
+    for token in tokens(plain):
+        if len(token.word) > 1 and token.word not in STOPWORDS and any(map(str.isalpha, token.word)):
+            form = plain[token.start : token.end]
+            # Parts of compounds (`ses` of `OSes`) and words that lost an apostrophe stand nowhere as they are.
+            if (form.lower() if form.isascii() else normalise(form)).replace("_", "") == token.word:
+                yield stem(token.word), form
+
+
+def _name(passage: Passage) -> str:
+    return passage.title or (passage.heading[0] if passage.heading else _first_sentence(passage.text))
+
+
+def _first_sentence(text: str) -> str:
+    return _SENTENCE_END.split(text.strip(), maxsplit=1)[0]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.strip():
+            seen.setdefault(normalise(" ".join(name.split())), name)
+    return list(seen.values())
+
+
+def _within(names: list[str], room: int) -> list[str]:
+    chosen: list[str] = []
+    for name in map(shortened, names):
+        length = _length(name)
+        if length <= room:
+            chosen.append(name)
+            room -= length
+        elif not chosen:
+            return [" ".join(name.split()[:room])]
+    return chosen
+
+
+def _length(text: str) -> int:
+    return len(text.split())

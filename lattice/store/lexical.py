@@ -1,0 +1,56 @@
+"""Lexical search: BM25 over the stems of title, heading and text, by SQLite's FTS5."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+
+from lattice import tokens
+
+# A word in the title says more about a passage than one in its text, but the title is the same for all passages of a
+# document, so it must not decide among them.
+TITLE_WEIGHT = 2.0
+HEADING_WEIGHT = 1.5
+TEXT_WEIGHT = 1.0
+
+# A pasted page has hundreds of distinct words. Those with the largest tf·idf carry nearly all of BM25's weight, and
+# each
+# further common one makes SQLite score most of the collection.
+MAX_QUERY_TERMS = 64
+
+# What the tokenizer of the index keeps as one word (see `migrations`); compatibility forms such as "⑴" hold others.
+_TERM = re.compile("[0-9a-z+#\u0080-\U0010ffff]+")
+
+
+def terms(stems: Iterable[str]) -> list[str]:
+    """Give `stems` as the words that the index keeps."""
+    return _TERM.findall(" ".join(stems))
+
+
+def search(connection: sqlite3.Connection, query: str, limit: int) -> list[tuple[int, float]]:
+    """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id)."""
+    counts = Counter(terms(tokens.content_stems(query)))
+    wanted = list(counts) if len(counts) <= MAX_QUERY_TERMS else _weightiest(connection, counts)
+    if not wanted or limit <= 0:
+        return []
+    rows = connection.execute(
+        f"SELECT rowid, -bm25(lexical, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) AS score "
+        "FROM lexical WHERE lexical MATCH ? ORDER BY score DESC, rowid LIMIT ?",
+        (" OR ".join(f'"{term}"' for term in wanted), limit),
+    )
+    return [(int(passage), float(score)) for passage, score in rows]
+
+
+def _weightiest(connection: sqlite3.Connection, counts: Counter[str]) -> list[str]:
+    """Give the terms with the largest tf·idf, tf counted in the query; terms that stand nowhere are left out."""
+    (passages,) = connection.execute("SELECT passages FROM build").fetchone()
+    found = connection.execute(
+        "SELECT term, doc FROM lexical_terms WHERE term IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(counts)),),
+    )
+    weights = {term: counts[term] * math.log(1 + passages / holding) for term, holding in found}
+    return sorted(weights, key=lambda term: (-weights[term], term))[:MAX_QUERY_TERMS]

@@ -1,0 +1,276 @@
+"""The read side of an index: the tree, the passages, both kinds of search index, and what the build left on record.
+
+A `Store` belongs to the thread that opened it; open one a thread. It shows the generation that it was opened on.
+`reading()` first moves on to a newer generation if a build has finished since, and then stays on one until it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from lattice.store import lexical
+from lattice.store.opening import connect, identity, read_problem
+from lattice.types import BuildSettings, Candidate, Document, Location, Matrix, Node, Passage, Skipped
+
+Row = tuple[Any, ...]
+
+HEADING_SEPARATOR = " › "  # between a document's title and the headings below it, as a judge reads them
+_CACHED_NODES = 4096  # a search opens some hundred nodes; this keeps all of them and bounds a walk over a large tree
+
+_NODE = "SELECT id, parent, kind, description, leaves, depth, passage FROM nodes"
+_PASSAGE = (
+    "SELECT passages.id, path, position, passages.title, heading, text, location, first, last, passages.content_hash "
+    "FROM passages JOIN documents ON documents.id = passages.document"
+)
+_CANDIDATE = (
+    "SELECT nodes.id, description, documents.title, heading, text FROM nodes "
+    "LEFT JOIN passages ON passages.id = nodes.passage LEFT JOIN documents ON documents.id = passages.document"
+)
+_STATUS = (
+    "SELECT root, built_at, documents, passages, nodes, depth, page_count * page_size, user_version, generation, "
+    "skipped FROM build, pragma_page_count, pragma_page_size, pragma_user_version"
+)
+_LISTED = "IN (SELECT value FROM json_each(?))"  # one statement for any number of ids
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is in an index. `built_at` is ISO 8601 in UTC, `depth` that of the deepest node, `size` bytes on disk."""
+
+    root: str
+    built_at: str
+    documents: int
+    passages: int
+    nodes: int
+    depth: int
+    size: int
+    format: int
+    generation: int
+    skipped: int
+
+
+class Store:
+    """An open index; satisfies `types.Tree`. Every method may raise IndexCorrupt where the file is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._identity = identity(path)
+        self._connection = connect(path)
+        self._readers = 0
+        self._forget()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the index at `path` for reading; raise IndexNotFound, IndexCorrupt, IndexTooNew or IndexProblem."""
+        return cls(path)
+
+    def close(self) -> None:
+        """Let go of the file; the store cannot be used any more."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Self]:
+        """Keep to one generation, the newest there is on entry, until the block ends. Blocks may be nested."""
+        if self._readers == 0:
+            self._renew()
+            self._rows("BEGIN")
+            self._forget()
+        self._readers += 1
+        try:
+            yield self
+        finally:
+            self._readers -= 1
+            if self._readers == 0:
+                self._rows("ROLLBACK")
+                self._forget()
+
+    # The tree
+
+    def root(self) -> Node:
+        """Give the root."""
+        return _node(self._one(f"{_NODE} WHERE parent IS NULL"))
+
+    def node(self, node: int) -> Node:
+        """Give one node; KeyError when there is none with that id."""
+        return self._node_of(node)
+
+    def children(self, node: int) -> tuple[Node, ...]:
+        """Give the children of a node, by id; empty for a leaf."""
+        return self._children_of(node)
+
+    def ancestors(self, node: int) -> tuple[Node, ...]:
+        """Give the nodes on the way to `node`: the root first, `node` itself left out. KeyError if it is unknown."""
+        trail: list[Node] = []
+        above = self.node(node).parent
+        while above is not None:
+            trail.append(self.node(above))
+            above = trail[-1].parent
+        return tuple(reversed(trail))
+
+    def candidates(self, nodes: tuple[int, ...]) -> tuple[Candidate, ...]:
+        """Give what a judge reads for each of the nodes, in the order asked; KeyError for an unknown one."""
+        rows = self._rows(f"{_CANDIDATE} WHERE nodes.id {_LISTED}", json.dumps(nodes))
+        found = {row[0]: _candidate(row) for row in rows}
+        return tuple(found[node] for node in nodes)
+
+    def leaf(self, passage: int) -> Node:
+        """Give the leaf that stands for a passage; KeyError when there is none."""
+        return self.leaves((passage,))[passage]
+
+    def leaves(self, passages: Iterable[int]) -> dict[int, Node]:
+        """Give the leaf of each of the passages, by passage id, in the order asked; KeyError for an unknown one."""
+        wanted = tuple(passages)
+        found = {row[6]: _node(row) for row in self._rows(f"{_NODE} WHERE passage {_LISTED}", json.dumps(wanted))}
+        return {passage: found[passage] for passage in wanted}
+
+    # Documents and passages
+
+    def documents(self) -> tuple[Document, ...]:
+        """Give every document, by path; their sections are left empty, for the passages hold the text."""
+        rows = self._rows("SELECT path, title, content_hash, size, modified_ns FROM documents ORDER BY path")
+        return tuple(
+            Document(path, title, (), content_hash, size, modified)
+            for path, title, content_hash, size, modified in rows
+        )
+
+    def files(self) -> dict[str, tuple[int, int, str]]:
+        """Give (size in bytes, mtime in ns, content hash) of each indexed file, by path: what freshness is told by."""
+        return {each.path: (each.size, each.modified_ns, each.content_hash) for each in self.documents()}
+
+    def passage(self, passage: int) -> Passage:
+        """Give one passage; KeyError when there is none with that id."""
+        return self.passages((passage,))[passage]
+
+    def passages(self, passages: Iterable[int]) -> dict[int, Passage]:
+        """Give the passages, by id, in the order asked; KeyError for an unknown one."""
+        wanted = tuple(passages)
+        rows = self._rows(f"{_PASSAGE} WHERE passages.id {_LISTED}", json.dumps(wanted))
+        found = {row[0]: _passage(row) for row in rows}
+        return {passage: found[passage] for passage in wanted}
+
+    def passages_of(self, document: str) -> dict[int, Passage]:
+        """Give the passages of the document with that path, by id, in their order; empty for an unknown path."""
+        rows = self._rows(
+            f"{_PASSAGE} WHERE path = CAST(? AS TEXT) ORDER BY position", document.encode("utf-8", "surrogatepass")
+        )
+        return {row[0]: _passage(row) for row in rows}
+
+    # Search
+
+    def lexical(self, query: str, limit: int) -> list[tuple[int, float]]:
+        """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id)."""
+        with self._problems():
+            return lexical.search(self._connection, query, limit)
+
+    def vectors(self) -> tuple[npt.NDArray[np.int64], Matrix]:
+        """Give the passages' ids and their vectors, one float32 row each, by id; both read-only."""
+        (dimensions,) = self._one("SELECT dimensions FROM build")
+        rows = self._rows("SELECT passage, vector FROM vectors ORDER BY passage")
+        matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), dimensions)
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        ids.flags.writeable = False
+        return ids, matrix
+
+    def embedder(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Give the arrays of the fitted embedder, by name, read-only."""
+        rows = self._rows("SELECT name, dtype, shape, content FROM arrays ORDER BY name")
+        return {
+            name: np.frombuffer(content, dtype=np.dtype(dtype)).reshape(json.loads(shape))
+            for name, dtype, shape, content in rows
+        }
+
+    # The record of the build
+
+    def settings(self) -> BuildSettings:
+        """Give what the index was built with; settings that this version does not know are left out."""
+        known = {field.name for field in fields(BuildSettings)}
+        stored = json.loads(self._one("SELECT settings FROM build")[0])
+        return BuildSettings(**{name: value for name, value in stored.items() if name in known})
+
+    def status(self) -> Status:
+        """Give what is in the index, when it was built and how large it is."""
+        return Status(*self._one(_STATUS))
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Give the files that were left out, in the order in which the build met them."""
+        return tuple(Skipped(*row) for row in self._rows("SELECT path, reason FROM skipped ORDER BY id"))
+
+    # How it is read
+
+    @contextmanager
+    def _problems(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # closed, or another thread's: the caller's mistake, not the file's
+        except (sqlite3.DatabaseError, UnicodeError) as error:
+            raise read_problem(self.path, error) from error
+
+    def _rows(self, sql: str, *parameters: object) -> list[Row]:
+        with self._problems():
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def _one(self, sql: str, *parameters: object) -> Row:
+        rows = self._rows(sql, *parameters)
+        if not rows:
+            raise KeyError(*parameters)
+        return rows[0]
+
+    def _load_node(self, node: int) -> Node:
+        return _node(self._one(f"{_NODE} WHERE id = ?", node))
+
+    def _load_children(self, node: int) -> tuple[Node, ...]:
+        return tuple(_node(row) for row in self._rows(f"{_NODE} WHERE parent = ? ORDER BY id", node))
+
+    def _renew(self) -> None:
+        """Move on to the file that a build has put in the old one's place, if it has."""
+        now = identity(self.path)
+        if now is None or now == self._identity:
+            return
+        connection = connect(self.path)
+        self._connection.close()
+        self._connection, self._identity = connection, now
+
+    def _forget(self) -> None:
+        self._node_of = lru_cache(_CACHED_NODES)(self._load_node)
+        self._children_of = lru_cache(_CACHED_NODES)(self._load_children)
+
+
+def _node(row: Row) -> Node:
+    return Node(*row)
+
+
+def _passage(row: Row) -> Passage:
+    _, document, position, title, heading, text, kind, first, last, content_hash = row
+    return Passage(document, position, title, _heading(heading), text, Location(kind, first, last), content_hash)
+
+
+def _candidate(row: Row) -> Candidate:
+    node, description, title, heading, text = row
+    if text is None:
+        return Candidate(node, description, is_leaf=False)
+    parts = dict.fromkeys(part for part in (title, *_heading(heading)) if part)
+    return Candidate(node, text, is_leaf=True, title=HEADING_SEPARATOR.join(parts))
+
+
+def _heading(stored: str) -> tuple[str, ...]:
+    return tuple(json.loads(stored))

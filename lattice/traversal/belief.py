@@ -1,0 +1,164 @@
+"""What a search believes at a moment: the latent and path relevance of every node it has heard of.
+
+A leaf's expectation is the prior's. An inner node's is the share of the evidence that lies below it *beyond chance*: of
+all relevance above the floor (as read where the judge has read, as expected where not), the part q found below a node
+that holds the part r of all leaves counts as (q − r) / (1 − r). So the root expects nothing, nor does a node with its
+fair share, and the prior's word for a subtree fades where the judge has looked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from lattice.traversal.calibration import Calibration, Latent, Observation, fit
+from lattice.traversal.prior import Prior
+from lattice.traversal.relevance import path_relevance, without_depth
+from lattice.traversal.steps import Ranked
+from lattice.types import Node, Tree
+
+# A level of a tree for every so many leaves (a little over the usual branching of 12, so that a full node counts as one).
+_LOG_BRANCHING = math.log(12.5)
+
+
+class Belief:
+    """Observations so far and all that follows from them; `observe` adds a slate and refits."""
+
+    def __init__(self, tree: Tree, prior: Prior, calibration: Calibration, alpha: float, context: float) -> None:
+        self._tree, self._calibration = tree, calibration
+        self._alpha, self._context = alpha, context
+        self._floor = prior.floor
+        self._expected = {hit.leaf: hit.expected for hit in prior.hits}
+        self._nodes: dict[int, Node] = {}
+        self._opened: set[int] = set()
+        self._history: list[Observation] = []
+        self._raw: dict[int, float] = {}
+        self._slates = 0
+        self._latent = Latent({}, {}, {})
+        self._evidence: dict[int, float] = {}
+        self._paths: dict[int, float] = {}
+        self._root = tree.root()
+        self._learn([self._root.id, *self._expected])
+        self._weigh()
+
+    def observe(self, origin: int | None, scores: Iterable[tuple[int, float]]) -> None:
+        """Add the raw scores of one slate (the children of `origin`, or seeds) and refit everything."""
+        scored = list(scores)
+        self._history += [Observation(self._slates, node, score) for node, score in scored]
+        self._slates += 1
+        self._raw.update(scored)
+        if origin is not None:
+            self._opened.add(origin)
+        self._learn(node for node, _ in scored)
+        self._weigh()
+        expected = {node: self.expectation(node) for node in self._raw}
+        self._latent = fit(self._history, expected, self._calibration)
+        self._weigh()
+
+    def expectation(self, node: int) -> float:
+        """Give μ: what is expected of a node without its own judgement."""
+        if self._nodes[node].is_leaf:
+            return self._expected.get(node, self._floor)
+        total = self._evidence.get(self._root.id, 0.0)
+        chance = self._nodes[node].leaves / max(1, self._root.leaves)
+        if total <= 0.0 or chance >= 1.0:
+            return self._floor
+        share = self._evidence.get(node, 0.0) / total
+        return self._floor + (1.0 - self._floor) * max(0.0, (share - chance) / (1.0 - chance))
+
+    def latent(self, node: int) -> float:
+        """Give ŝ: the fitted relevance of a judged node, the expectation of any other."""
+        judged = self._latent.relevance.get(node)
+        return self.expectation(node) if judged is None else judged
+
+    def path(self, node: int) -> float:
+        """Give p̂, the path relevance of a node, comparable over depths."""
+        return without_depth(self._path(node), self._nodes[node].depth, self._alpha)
+
+    def raw(self, node: int) -> float:
+        """Give the last raw score of a judged node."""
+        return self._raw[node]
+
+    def is_judged(self, node: int) -> bool:
+        """Whether the judge has read the node."""
+        return node in self._raw
+
+    def relevance(self, leaf: int) -> float:
+        """Give what a leaf is ranked by: its latent relevance, with a share of its parent's path relevance."""
+        parent = self._nodes[leaf].parent
+        above = 0.0 if parent is None else self.path(parent)
+        value = (1.0 - self._context) * self.latent(leaf) + self._context * above
+        return max(0.0, min(1.0, value))
+
+    def ranking(self) -> tuple[Ranked, ...]:
+        """Rank every leaf that the prior or the judge knows of, ties by id."""
+        leaves = (node for node in self._expected.keys() | self._raw.keys() if self._nodes[node].is_leaf)
+        ranked = (Ranked(leaf, self.relevance(leaf), leaf in self._raw) for leaf in leaves)
+        return tuple(sorted(ranked, key=lambda one: (-one.relevance, one.node)))
+
+    def unread_seeds(self, limit: int) -> list[int]:
+        """Give the prior's best leaves that nobody has read, best first by what is believed now."""
+        unread = [leaf for leaf in self._expected if leaf not in self._raw]
+        return sorted(unread, key=lambda leaf: (-self.relevance(leaf), leaf))[:limit]
+
+    def frontier(self) -> list[int]:
+        """List the inner nodes that have been heard of and not been opened."""
+        return [node.id for node in self._nodes.values() if not node.is_leaf and node.id not in self._opened]
+
+    def unread_children(self, node: int) -> tuple[int, ...]:
+        """Give the children of a node that the judge has not read."""
+        return tuple(child.id for child in self._tree.children(node) if child.id not in self._raw)
+
+    def promise(self, node: int, discount: float) -> float:
+        """Give the relevance expected of a leaf below a node: its path relevance, less where leaves are further down.
+
+        A node of n leaves is about log n levels above them, each of which costs another slate.
+        """
+        levels = int(math.log(max(1, self._nodes[node].leaves)) / _LOG_BRANCHING)
+        return self.path(node) * float(discount**levels)
+
+    def anchors(self, origin: int | None, nodes: tuple[int, ...], limit: int) -> tuple[int, ...]:
+        """Give judged nodes that make a slate comparable with earlier ones (method §2).
+
+        For leaves, the `limit` best leaves so far; for inner nodes, the best judged sibling of the node opened.
+        """
+        if all(self._node(node).is_leaf for node in nodes):
+            judged = [node for node in self._raw if self._nodes[node].is_leaf and node not in nodes]
+            return tuple(sorted(judged, key=lambda node: (-self.latent(node), node))[:limit])
+        parent = None if origin is None else self._nodes[origin].parent
+        siblings = [node for node in self._raw if self._nodes[node].parent == parent and node != origin]
+        return tuple(sorted(siblings, key=lambda node: (-self.latent(node), node))[:1])
+
+    def _node(self, node: int) -> Node:
+        if node not in self._nodes:
+            self._nodes[node] = self._tree.node(node)
+        return self._nodes[node]
+
+    def _learn(self, nodes: Iterable[int]) -> None:
+        """Hear of nodes and of all their ancestors."""
+        for node in nodes:
+            above: int | None = node
+            while above is not None and above not in self._nodes:
+                above = self._node(above).parent
+
+    def _weigh(self) -> None:
+        """Add up the evidence below every node: relevance above the floor, read or expected."""
+        self._evidence.clear()
+        self._paths.clear()
+        for leaf in self._expected.keys() | self._raw.keys():
+            if not self._nodes[leaf].is_leaf:
+                continue
+            above: int | None = leaf
+            weight = max(0.0, self.latent(leaf) - self._floor)
+            while above is not None:
+                self._evidence[above] = self._evidence.get(above, 0.0) + weight
+                above = self._nodes[above].parent
+
+    def _path(self, node: int) -> float:
+        if node not in self._paths:
+            known = self._nodes[node]
+            above = known.parent
+            self._paths[node] = (
+                1.0 if above is None else path_relevance(self._path(above), self.latent(node), self._alpha)
+            )
+        return self._paths[node]

@@ -1,0 +1,111 @@
+"""Judges: who reads a slate and scores it. All scores leave in [0, 1], larger is more relevant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lattice.models import prompts
+from lattice.traversal.windows import best_window, query_stems
+from lattice.types import Candidate, Judgement, Slate, Usage
+
+
+class Reading(Protocol):
+    """What an engine answers: the mean log P (nats a token) of the continuation after each prefix, and the cost."""
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """One mean log-probability a prefix."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the reading cost."""
+        ...
+
+
+class ProbabilityReader(Protocol):
+    """An engine that reads probabilities; `lattice.models.llama.engine.LlamaEngine` is one."""
+
+    def continuation_logprobs(
+        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+    ) -> Reading:
+        """Read the mean log P of `continuation` after each of `prefixes`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Turns a log-likelihood gain x (nats a token) into a score σ((x − offset) / width) (method §3.6)."""
+
+    offset: float
+    width: float
+
+    def score(self, gain: float) -> float:
+        """Give the score in (0, 1) of a gain."""
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, (gain - self.offset) / self.width))))
+
+
+# Fitted on the tuning collections with SmolLM2-135M by benchmarks/fit_likelihood.py.
+LEAF_SCALE = Scale(offset=0.9, width=0.35)
+NODE_SCALE = Scale(offset=0.5, width=0.35)
+# A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).
+WINDOW_WORDS = 60
+# A long need is read up to here: the ranking is settled by then, and every candidate pays for every word.
+QUERY_WORDS = 64
+
+
+@dataclass(slots=True)
+class LikelihoodJudge:
+    """Scores a candidate by how much more probable it makes the query: mean log P(q | d) − mean log P(q | nothing).
+
+    The one way in which a very small model judges well (method §3.1). Candidates are scored independently: there is no
+    slate bias. The KV states of internal nodes' descriptions are kept; a leaf's window depends on the query, so its
+    state would never be used again.
+    """
+
+    engine: ProbabilityReader
+    window_words: int = WINDOW_WORDS
+    query_words: int = QUERY_WORDS
+    leaf_scale: Scale = LEAF_SCALE
+    node_scale: Scale = NODE_SCALE
+    slate_dependent: bool = False
+    seconds: float | None = None
+
+    def score(self, query: str, slate: Slate) -> Judgement:
+        """Score every candidate; TimeoutError when `seconds` are over before that."""
+        gains, usage = self.gains(query, slate)
+        scores = tuple(
+            (self.leaf_scale if candidate.is_leaf else self.node_scale).score(gain)
+            for candidate, gain in zip(slate.candidates, gains, strict=True)
+        )
+        return Judgement(scores, usage)
+
+    def gains(self, query: str, slate: Slate) -> tuple[list[float], Usage]:
+        """Give the log-likelihood gain (nats a token) of each candidate, and what reading them cost."""
+        shown = self._shorten(query)
+        stems = query_stems(query)
+        baseline = self.engine.continuation_logprobs([prompts.likelihood_prefix("", "")], shown, seconds=self.seconds)
+        usage = baseline.usage
+        gains: dict[int, float] = {}
+        for is_leaf in (False, True):
+            chosen = [i for i, candidate in enumerate(slate.candidates) if candidate.is_leaf is is_leaf]
+            if not chosen:
+                continue
+            texts = [self._prefix(slate.candidates[i], stems) for i in chosen]
+            reading = self.engine.continuation_logprobs(texts, shown, keep=not is_leaf, seconds=self.seconds)
+            usage += reading.usage
+            gains |= {i: value - baseline.logprobs[0] for i, value in zip(chosen, reading.logprobs, strict=True)}
+        return [gains[i] for i in range(len(slate.candidates))], usage
+
+    def _prefix(self, candidate: Candidate, stems: frozenset[str]) -> str:
+        if not candidate.is_leaf:
+            return prompts.likelihood_prefix("", candidate.text)
+        start, end = best_window(candidate.text, stems, self.window_words)
+        return prompts.likelihood_prefix(candidate.title, candidate.text[start:end])
+
+    def _shorten(self, query: str) -> str:
+        words = query.split()
+        return " ".join(words[: self.query_words])

@@ -1,0 +1,203 @@
+"""The search: a best-first walk down the tree whose value function is a judge that reads (method §2, §3.3).
+
+Two kinds of slate compete for every call. A *seed slate* holds the best passages of the prior that nobody has read yet;
+a *tree slate* holds the children of an unopened node. Which comes next is decided by what it promises: the relevance
+expected of its candidates, given everything judged so far. Evidence flows both ways: a node's judgement lends itself to
+what is below (path relevance), and what is found below a node lifts it, as far as that is more than chance would put
+there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from lattice.traversal.belief import Belief
+from lattice.traversal.calibration import Calibration
+from lattice.traversal.prior import Prior
+from lattice.traversal.steps import JudgedSlate, Scored, Step
+from lattice.types import Candidate, Judge, Judgement, Slate, Tree, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What decides a search; the same settings, index, model and query give the same ranking.
+
+    `beam` is the paper's B, `iterations` N, `alpha` α, `anchors` ℓ. `budget_tokens` bounds the tokens evaluated: a slate
+    that is not expected to fit is cut or not begun. `seconds` only caps; where it ended the search, `stopped` says so.
+    """
+
+    budget_tokens: int | None = 3000
+    iterations: int | None = None
+    seconds: float | None = None
+    beam: int = 2
+    seed_slate: int = 12
+    alpha: float = 0.5
+    context: float = 0.1
+    anchors: int = 10
+    depth_discount: float = 0.5
+    calibration: Calibration = Calibration(prior_weight=0.6)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Something that could be read next. Ordered by `promise`, the relevance expected of an unread candidate."""
+
+    promise: float
+    origin: int | None
+    nodes: tuple[int, ...]
+
+
+Cost = Callable[[str, Candidate], int]
+
+
+def search(
+    query: str, tree: Tree, judge: Judge, prior: Prior, settings: SearchSettings, cost: Cost | None = None
+) -> Iterator[Step]:
+    """Yield the ranking after every iteration, from the prior's to the last within the budget.
+
+    `cost` estimates the tokens that judging one candidate evaluates; without it a candidate is guessed by its length.
+    A judge that raises TimeoutError ends the search with what it has.
+    """
+    started = time.monotonic()
+    belief = Belief(tree, prior, settings.calibration, settings.alpha, settings.context)
+    usage, iteration = Usage(), 0
+    stopped = None
+    step = Step(0, (), belief.ranking(), usage)
+    while stopped is None:
+        openings, stopped = _choose(query, tree, belief, settings, cost or _guess_cost, usage, iteration, started)
+        if stopped is not None:
+            break
+        yield step
+        iteration += 1
+        slates: list[JudgedSlate] = []
+        for opening in openings:
+            try:
+                judgement, slate = _judge(query, tree, judge, belief, opening, settings)
+            except TimeoutError:
+                stopped = "seconds"
+                break
+            usage += judgement.usage
+            slates.append(_record(belief, opening, slate, judgement))
+        step = Step(iteration, _refreshed(belief, slates), belief.ranking(), usage)
+    yield replace(step, stopped=stopped, passed_over=_passed_over(belief))
+
+
+def _choose(
+    query: str,
+    tree: Tree,
+    belief: Belief,
+    settings: SearchSettings,
+    cost: Cost,
+    usage: Usage,
+    iteration: int,
+    started: float,
+) -> tuple[list[Opening], str | None]:
+    if settings.iterations is not None and iteration >= settings.iterations:
+        return [], "iterations"
+    if settings.seconds is not None and time.monotonic() - started >= settings.seconds:
+        return [], "seconds"
+    openings = _distinct(_openings(belief, settings))[: settings.beam]
+    if not openings:
+        return [], "exhausted"
+    if settings.budget_tokens is None:
+        return openings, None
+    fitting = _within(query, tree, openings, cost, settings.budget_tokens - usage.evaluated)
+    return fitting, None if fitting else "budget"
+
+
+def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
+    """List what could be read next, best first: the next seed slates, and every unopened node."""
+    size = settings.seed_slate
+    unread = belief.unread_seeds(size * settings.beam)
+    found = [
+        Opening(sum(map(belief.expectation, seeds)) / len(seeds), None, tuple(seeds))
+        for seeds in (unread[i : i + size] for i in range(0, len(unread), size))
+    ]
+    found += _frontier_openings(belief, settings)
+    return sorted(found, key=lambda opening: (-opening.promise, opening.origin or 0))
+
+
+def _distinct(openings: list[Opening]) -> list[Opening]:
+    """Leave every candidate to the best opening that holds it: a seed may also be a child of a node to be opened."""
+    taken: set[int] = set()
+    found = []
+    for opening in openings:
+        nodes = tuple(node for node in opening.nodes if node not in taken)
+        taken.update(nodes)
+        if nodes:
+            found.append(replace(opening, nodes=nodes))
+    return found
+
+
+def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
+    """Give the best unopened nodes that have unread children; looks no further than the beam needs."""
+    promises = [(belief.promise(node, settings.depth_discount), node) for node in belief.frontier()]
+    found: list[Opening] = []
+    for promise, node in sorted(promises, key=lambda item: (-item[0], item[1])):
+        if len(found) == settings.beam:
+            break
+        children = belief.unread_children(node)
+        if children:
+            found.append(Opening(promise, node, children))
+    return found
+
+
+def _within(query: str, tree: Tree, openings: list[Opening], cost: Cost, room: int) -> list[Opening]:
+    """Cut the openings to the candidates that are expected to fit into `room` tokens.
+
+    A seed slate may be shortened from its end. A node is opened whole or, where it alone does not fit, not at all.
+    """
+    fitting = []
+    for opening in openings:
+        prices = [cost(query, candidate) for candidate in tree.candidates(opening.nodes)]
+        if sum(prices) > room and opening.origin is not None:
+            continue
+        kept = 0
+        while kept < len(prices) and prices[kept] <= room:
+            room -= prices[kept]
+            kept += 1
+        if kept:
+            fitting.append(replace(opening, nodes=opening.nodes[:kept]))
+    return fitting
+
+
+def _guess_cost(query: str, candidate: Candidate) -> int:
+    # English text is near 1.4 tokens a word; 60 words of a passage are read, the instruction takes a dozen tokens.
+    words = min(60, len(candidate.text.split())) + len(candidate.title.split()) + min(64, len(query.split()))
+    return 12 + int(1.4 * words)
+
+
+def _judge(
+    query: str, tree: Tree, judge: Judge, belief: Belief, opening: Opening, settings: SearchSettings
+) -> tuple[Judgement, Slate]:
+    nodes = opening.nodes
+    if judge.slate_dependent:
+        nodes += belief.anchors(opening.origin, nodes, settings.anchors)
+    slate = Slate(opening.origin, tree.candidates(nodes))
+    judgement = judge.score(query, slate)
+    return judgement, slate
+
+
+def _record(belief: Belief, opening: Opening, slate: Slate, judgement: Judgement) -> JudgedSlate:
+    scored = [(candidate.node, score) for candidate, score in zip(slate.candidates, judgement.scores, strict=True)]
+    belief.observe(opening.origin, scored)
+    raw = tuple(Scored(node, score, 0.0, 0.0) for node, score in scored)
+    return JudgedSlate(opening.origin, opening.promise, raw, judgement.usage, judgement.reasoning)
+
+
+def _refreshed(belief: Belief, slates: list[JudgedSlate]) -> tuple[JudgedSlate, ...]:
+    """Give the slates with the latent and path relevance that hold after this iteration's refit."""
+    return tuple(
+        replace(slate, scored=tuple(_scored(belief, one.node, one.raw) for one in slate.scored)) for slate in slates
+    )
+
+
+def _scored(belief: Belief, node: int, raw: float) -> Scored:
+    return Scored(node, raw, belief.latent(node), belief.path(node))
+
+
+def _passed_over(belief: Belief) -> tuple[Scored, ...]:
+    unopened = (_scored(belief, node, belief.raw(node)) for node in belief.frontier() if belief.is_judged(node))
+    return tuple(sorted(unopened, key=lambda scored: (-scored.path, scored.node)))

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lattice.store.store import Status, Store
+from lattice.types import Candidate, Node, Skipped, Snapshot, Tree
+from tests.store.snapshots import BUILT_AT, DIMENSIONS, make_snapshot, make_store
+
+
+@pytest.fixture(name="snapshot", scope="module")
+def fixture_snapshot() -> Snapshot:
+    skipped = (Skipped("z.bin", "binary"), Skipped("a.pdf", "no pages"))
+    return make_snapshot(skipped=skipped)
+
+
+@pytest.fixture(name="store", scope="module")
+def fixture_store(tmp_path_factory: pytest.TempPathFactory, snapshot: Snapshot) -> Store:
+    return make_store(tmp_path_factory.mktemp("store") / "notes.lattice", snapshot)
+
+
+def test_the_store_gives_back_every_node_and_passage(store: Store, snapshot: Snapshot) -> None:
+    assert tuple(store.node(node.id) for node in snapshot.nodes) == snapshot.nodes
+    assert store.passages(range(1, 7)) == dict(enumerate(snapshot.passages, start=1))
+    assert store.passage(3) == snapshot.passages[2]
+    assert store.documents() == snapshot.documents
+
+
+def test_the_store_gives_back_what_the_build_left(store: Store, snapshot: Snapshot) -> None:
+    assert store.settings() == snapshot.settings
+    assert store.skipped() == snapshot.skipped
+    status = store.status()
+    assert status == Status(snapshot.root, BUILT_AT, 3, 6, 10, 2, store.path.stat().st_size, 1, 1, 2)
+
+
+def test_files_tell_freshness(store: Store, snapshot: Snapshot) -> None:
+    first = snapshot.documents[0]
+    assert len(store.files()) == 3
+    assert store.files()[first.path] == (first.size, first.modified_ns, first.content_hash)
+
+
+def test_vectors_and_arrays_come_back_bit_for_bit(store: Store, snapshot: Snapshot) -> None:
+    ids, vectors = store.vectors()
+    assert ids.tolist() == [1, 2, 3, 4, 5, 6]
+    assert ids.dtype == np.int64
+    assert vectors.dtype == np.float32
+    np.testing.assert_array_equal(vectors, snapshot.vectors)
+    found = store.embedder()
+    assert list(found) == ["components", "vocabulary", "weight"]
+    for name, array in snapshot.embedder.items():
+        assert found[name].dtype == array.dtype
+        assert found[name].shape == array.shape
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_the_store_is_a_tree(store: Store, snapshot: Snapshot) -> None:
+    tree: Tree = store
+    assert tree.root() == snapshot.nodes[0]
+    assert [node.id for node in tree.children(1)] == [2, 3, 4]
+    assert [node.id for node in tree.children(3)] == [7, 8, 9]
+    assert tree.children(7) == ()
+    with pytest.raises(KeyError):
+        tree.node(11)
+
+
+def test_ancestors_lead_from_the_root_to_the_parent(store: Store) -> None:
+    assert [node.id for node in store.ancestors(8)] == [1, 3]
+    assert store.ancestors(1) == ()
+    with pytest.raises(KeyError):
+        store.ancestors(99)
+
+
+def test_candidates_carry_what_a_judge_reads_in_the_order_asked(store: Store, snapshot: Snapshot) -> None:
+    leaf, inner = store.candidates((6, 3))
+    assert leaf == Candidate(6, snapshot.passages[1].text, is_leaf=True, title="Memory › Actors › Garbage")
+    assert inner == Candidate(3, "about C++", is_leaf=False)
+    assert [each.node for each in store.candidates(tuple(range(10, 0, -1)))] == list(range(10, 0, -1))
+    assert store.candidates(()) == ()
+    with pytest.raises(KeyError):
+        store.candidates((1, 99))
+
+
+def test_a_title_that_a_heading_repeats_stands_once(tmp_path: Path) -> None:
+    files = {"c.md": [(("C", "", "Loops", "C"), "for while")]}
+    with make_store(tmp_path / "c.lattice", make_snapshot(files)) as store:
+        assert store.candidates((3,))[0].title == "C › Loops"
+
+
+def test_leaves_stand_for_passages(store: Store, snapshot: Snapshot) -> None:
+    assert store.leaf(4) == snapshot.nodes[7]
+    assert list(store.leaves([5, 1])) == [5, 1]
+    assert {passage: leaf.id for passage, leaf in store.leaves([5, 1]).items()} == {5: 9, 1: 5}
+    with pytest.raises(KeyError):
+        store.leaf(7)
+    with pytest.raises(KeyError):
+        store.passage(7)
+
+
+def test_the_passages_of_a_document_stand_in_its_order(store: Store, snapshot: Snapshot) -> None:
+    assert store.passages_of("languages/c++.md") == {
+        3: snapshot.passages[2],
+        4: snapshot.passages[3],
+        5: snapshot.passages[4],
+    }
+    assert store.passages_of("languages") == {}
+
+
+def test_more_ids_than_sqlite_takes_parameters(tmp_path: Path) -> None:
+    count = 40_000
+    nodes = [Node(1, None, "root", "all", count, 0)]
+    nodes += [Node(number, 1, "cluster", "", 1, 1) for number in range(2, count)]
+    wide = replace(make_snapshot({}), nodes=tuple(nodes))
+    with make_store(tmp_path / "wide.lattice", wide) as store:
+        assert len(store.candidates(tuple(range(1, count)))) == count - 1
+        assert len(store.children(1)) == count - 2
+
+
+def test_an_empty_folder_makes_a_valid_index(tmp_path: Path) -> None:
+    with make_store(tmp_path / "empty.lattice", make_snapshot({})) as store:
+        assert store.root().is_leaf is False
+        assert store.children(1) == ()
+        assert store.documents() == ()
+        assert store.vectors()[1].shape == (0, DIMENSIONS)
+        assert store.lexical("anything", 10) == []
+        assert store.status().depth == 0
+
+
+def test_a_store_stays_with_its_thread(store: Store) -> None:
+    caught: list[Exception] = []
+
+    def read() -> None:
+        try:
+            store.root()
+        except Exception as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert "thread" in str(caught[0])
+
+
+def test_reading_blocks_nest_and_give_the_same(store: Store) -> None:
+    outside = store.children(1)
+    with store.reading() as same, store.reading():
+        assert same is store
+        assert store.children(1) == outside
+        assert store.children(1) is store.children(1)
+    with pytest.raises(RuntimeError, match="mine"), store.reading():
+        raise RuntimeError("mine")
+    with store.reading():
+        assert store.children(1) == outside
+
+
+texts = st.text(max_size=60)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=12).map(lambda name: f"{name}.md"),
+        st.lists(st.tuples(st.lists(texts, max_size=2).map(tuple), texts), min_size=1, max_size=3),
+        max_size=3,
+    )
+)
+def test_any_text_comes_back_as_it_was(tmp_path: Path, files: dict[str, list[tuple[tuple[str, ...], str]]]) -> None:
+    snapshot = make_snapshot(files)
+    with make_store(tmp_path / "any.lattice", snapshot) as store:
+        assert tuple(store.passages(range(1, len(snapshot.passages) + 1)).values()) == snapshot.passages
+        assert set(store.documents()) == set(snapshot.documents)
+        for passage in snapshot.passages:
+            assert passage in store.passages_of(passage.document).values()
+            store.lexical(passage.text, 5)
+
+
+def test_names_that_are_no_unicode_survive(tmp_path: Path) -> None:
+    odd = b"caf\xe9/\xff.md".decode("utf-8", "surrogateescape")
+    files = {odd: [((odd,), f"an odd name: {odd}, a high half: \ud83d, a null: \0")]}
+    snapshot = make_snapshot(files, root=f"/{odd}", skipped=(Skipped(odd, f"{odd} is binary"),))
+    with make_store(tmp_path / "odd.lattice", snapshot) as store:
+        assert store.documents() == snapshot.documents
+        assert store.passage(1) == snapshot.passages[0]
+        assert list(store.passages_of(odd)) == [1]
+        assert store.skipped() == snapshot.skipped
+        assert store.status().root == f"/{odd}"
+        assert [passage for passage, _ in store.lexical("odd name", 3)] == [1]
