@@ -53,7 +53,9 @@ class Bars:
         patience = max(0.0, _PATIENCE - (time.monotonic() - self._started))
         # A stage of one unit has no part that could be done: its name says all.
         shape = {"bar_format": "{desc} …"} if total <= 1 else {}
-        bar: _Bar = tqdm(total=total, desc=stage, delay=patience, leave=False, file=sys.stderr, dynamic_ncols=True, **shape)
+        look = {"desc": stage, "leave": False, "dynamic_ncols": True, **shape}
+        bar: _Bar = tqdm(total=total, delay=patience, file=sys.stderr, **look)
+        return bar
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("show", short_help="Show a hit of the last search, or a node, whole.")
 @click.argument("which", metavar="N|ID")
 @click.option(
-    "--context", type=click.IntRange(0), default=1, show_default=True, metavar="K", help="Neighbours to hint."
+    "--context", type=click.IntRange(0), default=1, show_default=True, metavar="K", help="Neighbours on each side."
 )
 @index_option
 @json_option

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lattice.models import prompts
+from lattice.models.prompts import VERSION
 from lattice.traversal.judges import ProbabilityReader
 from lattice.types import Usage
 
@@ -69,5 +69,5 @@ class RecordedReader:
                 file.write(json.dumps([key, *self._known[key]]) + "\n")
 
     def _key(self, prefix: str, continuation: str) -> str:
-        source = "\x00".join((self._model, str(prompts.VERSION), prefix, continuation))
+        source = "\x00".join((self._model, str(VERSION), prefix, continuation))
         return hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -40,7 +40,9 @@ def build(
     tree = grow(ordered, vectors, settings.branching, settings.seed)
     report("tree", len(ordered), len(ordered))
 
-    nodes = _described(tree, ordered, summarizer_of(ordered, vectors, settings.description_words), report)
+    report("descriptions", 0, len(ordered))
+    summarizer = summarizer_of(ordered, vectors, settings.description_words)
+    nodes = _described(tree, ordered, summarizer, report)
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),

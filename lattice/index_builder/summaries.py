@@ -98,16 +98,19 @@ class ExtractiveSummarizer:
         return leaves[int(np.round(rows @ rows.sum(axis=0), 5).argmax())]
 
     def _terms(self, leaves: list[int], taken: set[str]) -> list[str]:
-        """Rank by p_vt · ln(p_vt / p_t), the shares of passages below v and of all that hold t.
+        """Rank by p_vt · ln(p_vt / p_t), the shares of passages below v and of all that hold t, where it is above zero.
 
-        Ties, as at the root, where the two are the same, go to the larger p_vt · ln(1 / p_t).
+        Where it nowhere is, as at the root, whose shares are those of all, rank by p_vt · ln(1 / p_t).
         """
         held, counts = np.unique(np.concatenate([self.lexicon.held[leaf] for leaf in leaves]), return_counts=True)
         if len(leaves) > SHARED_BY and np.any(counts >= SHARED_BY):
             held, counts = held[counts >= SHARED_BY], counts[counts >= SHARED_BY]
         share, usual = counts / len(leaves), self.lexicon.counts[held] / len(self.titles)
-        keys = (np.round(share * np.log(1 / usual), 6), np.round(share * np.log(share / usual), 6))
-        ranked = held[np.lexsort((held, -keys[0], -keys[1]))][: MOST_TERMS + len(taken)]
+        weights = np.round(share * np.log(share / usual), 6)
+        if not np.any(weights > 0):
+            weights = np.round(share * np.log(1 / usual), 6)
+        order = np.lexsort((held, -weights))
+        ranked = held[order[weights[order] > 0]][: MOST_TERMS + len(taken)]
         return [self.lexicon.surfaces[term] for term in ranked if self.lexicon.stems[term] not in taken]
 
 

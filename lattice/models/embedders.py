@@ -92,7 +92,8 @@ class TfidfSvd:
         missing = {"terms", "idf", "components"} - arrays.keys()
         if missing:
             raise IndexCorrupt(f"the index lacks the embedder's {', '.join(sorted(missing))}; build it again")
-        letters = arrays["terms"].tobytes().decode()
+        # Bytes that are no UTF-8 give a wrong number of terms or terms that no text holds: both are safe.
+        letters = arrays["terms"].tobytes().decode(errors="replace")
         terms = tuple(letters.split("\n")) if letters else ()
         idf, components = (
             arrays["idf"].astype(np.float32, copy=False),

@@ -22,7 +22,7 @@ from lattice import tokens
 from lattice.errors import IndexLocked, IndexProblem
 from lattice.store.lexical import terms
 from lattice.store.migrations import migrate
-from lattice.store.opening import connect, read_header
+from lattice.store.opening import connect, identity, read_header
 from lattice.types import Snapshot
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def _sole_writer(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}-lock")
     busy = IndexLocked(f"Another process is writing {path}. Wait until it has finished, then try again.")
     lock.touch()
-    found = lock.stat().st_ino
+    found = identity(lock)
     with closing(sqlite3.connect(lock, timeout=0, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             raise busy from error
         # The writer before us may have finished and removed the file that we have just locked.
-        if not lock.exists() or lock.stat().st_ino != found:
+        if identity(lock) != found:
             raise busy
         try:
             yield

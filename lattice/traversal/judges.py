@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lattice.models import prompts
+from lattice.models.prompts import likelihood_prefix
 from lattice.traversal.windows import best_window, query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
 
@@ -73,6 +73,7 @@ class LikelihoodJudge:
     node_scale: Scale = NODE_SCALE
     slate_dependent: bool = False
     seconds: float | None = None
+    _baseline: tuple[str, float] | None = None
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate; TimeoutError when `seconds` are over before that."""
@@ -87,8 +88,7 @@ class LikelihoodJudge:
         """Give the log-likelihood gain (nats a token) of each candidate, and what reading them cost."""
         shown = self._shorten(query)
         stems = query_stems(query)
-        baseline = self.engine.continuation_logprobs([prompts.likelihood_prefix("", "")], shown, seconds=self.seconds)
-        usage = baseline.usage
+        baseline, usage = self._log_probability_alone(shown)
         gains: dict[int, float] = {}
         for is_leaf in (False, True):
             chosen = [i for i, candidate in enumerate(slate.candidates) if candidate.is_leaf is is_leaf]
@@ -97,14 +97,22 @@ class LikelihoodJudge:
             texts = [self._prefix(slate.candidates[i], stems) for i in chosen]
             reading = self.engine.continuation_logprobs(texts, shown, keep=not is_leaf, seconds=self.seconds)
             usage += reading.usage
-            gains |= {i: value - baseline.logprobs[0] for i, value in zip(chosen, reading.logprobs, strict=True)}
+            gains |= {i: value - baseline for i, value in zip(chosen, reading.logprobs, strict=True)}
         return [gains[i] for i in range(len(slate.candidates))], usage
+
+    def _log_probability_alone(self, query: str) -> tuple[float, Usage]:
+        """Give mean log P(q | nothing), read once a query."""
+        if self._baseline is not None and self._baseline[0] == query:
+            return self._baseline[1], Usage()
+        reading = self.engine.continuation_logprobs([likelihood_prefix("", "")], query, seconds=self.seconds)
+        self._baseline = (query, reading.logprobs[0])
+        return reading.logprobs[0], reading.usage
 
     def _prefix(self, candidate: Candidate, stems: frozenset[str]) -> str:
         if not candidate.is_leaf:
-            return prompts.likelihood_prefix("", candidate.text)
+            return likelihood_prefix("", candidate.text)
         start, end = best_window(candidate.text, stems, self.window_words)
-        return prompts.likelihood_prefix(candidate.title, candidate.text[start:end])
+        return likelihood_prefix(candidate.title, candidate.text[start:end])
 
     def _shorten(self, query: str) -> str:
         words = query.split()

@@ -1,5 +1,7 @@
 """Passages and corpora made for the tests of this folder."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lattice.models.embedders import normalised
@@ -12,9 +14,9 @@ def passage(
     return Passage(document, position, title, heading, text, Location("lines", position + 1, position + 1), "")
 
 
-def in_documents(sizes: list[int], headings: list[tuple[str, ...]] | None = None) -> list[Passage]:
+def in_documents(sizes: list[int], headings: Sequence[tuple[str, ...]] = ()) -> list[Passage]:
     """Give documents d000, d001, … of so many passages each; headings are dealt out in turn."""
-    found = []
+    found: list[Passage] = []
     for number, size in enumerate(sizes):
         for position in range(size):
             heading = headings[len(found) % len(headings)] if headings else ()
@@ -31,10 +33,19 @@ def random_vectors(count: int, seed: int, dimensions: int = 6) -> Matrix:
 
 
 SUBJECTS = {
-    "bread": ("Baking bread", "The baker kneads dough with yeast and bakes a loaf in a hot oven. Flour makes the dough."),
-    "ships": ("Sailing ships", "Sailors hoist the sails when wind fills the harbour. A captain steers the ship by stars."),
+    "bread": (
+        "Baking bread",
+        "The baker kneads dough with yeast and bakes a loaf in a hot oven. Flour makes the dough.",
+    ),
+    "ships": (
+        "Sailing ships",
+        "Sailors hoist the sails when wind fills the harbour. A captain steers the ship by stars.",
+    ),
     "bees": ("Keeping bees", "The beekeeper opens the hive, where bees store honey. The queen lays eggs in wax cells."),
-    "stars": ("Watching stars", "A telescope gathers the light of distant galaxies. Astronomers map stars and planets."),
+    "stars": (
+        "Watching stars",
+        "A telescope gathers the light of distant galaxies. Astronomers map stars and planets.",
+    ),
 }
 
 

@@ -18,9 +18,10 @@ def around(centres: int, each: int, noise: float = 0.1, seed: int = 0) -> Matrix
     return normalised(rows.astype(np.float32))
 
 
-def test_well_parted_clouds_are_found() -> None:
+def test_well_parted_clouds_are_not_mixed() -> None:
     groups = clusters(around(centres=6, each=10), 12, seed=0)
-    assert groups == [list(range(start, 60, 6)) for start in range(6)]
+    assert len(groups) == target(60, 12)
+    assert all(len({row % 6 for row in group}) == 1 for group in groups)
 
 
 def test_every_row_is_in_one_group() -> None:
@@ -43,16 +44,18 @@ def test_rows_that_are_all_alike_are_grouped_evenly(vectors: Matrix) -> None:
     assert min(sizes) >= 2
 
 
-def test_rows_that_are_all_alike_stay_with_those_beside_them() -> None:
+def test_rows_that_are_all_alike_mostly_stay_with_those_beside_them() -> None:
     groups = clusters(np.zeros((300, 4), dtype=np.float32), 12, seed=0)
-    assert np.mean([group[-1] - group[0] for group in groups]) < 30
+    assert np.median([group[-1] - group[0] for group in groups]) < 15
 
 
 def test_pairs_are_grouped_even_when_their_number_is_odd() -> None:
     assert sorted(map(len, clusters(around(9, 3), 2, seed=0))) == [1] + [2] * 13
 
 
-@pytest.mark.parametrize(("count", "limit", "expected"), [(13, 12, 2), (130, 12, 12), (144, 12, 15), (3, 2, 2), (8, 2, 4)])
+@pytest.mark.parametrize(
+    ("count", "limit", "expected"), [(13, 12, 2), (130, 12, 12), (144, 12, 15), (3, 2, 2), (8, 2, 4)]
+)
 def test_targets_worked_by_hand(count: int, limit: int, expected: int) -> None:
     # 130 at .83 · 12 would be 14 groups and one more level above; at .95 · 12 they are 12, which fit below the root.
     assert target(count, limit) == expected

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice.errors import IndexCorrupt
-from lattice.models.embedders import TfidfSvd, fit_tfidf_svd, normalised, terms_of
+from lattice.models.embedders import Array, TfidfSvd, fit_tfidf_svd, normalised, terms_of
 
 CATS = ["the cat sat on a mat", "cats and kittens purr", "a kitten chased the cat", "kittens sleep on the mat"]
 SHIPS = ["the ship sailed the sea", "sailors love ships", "a sea of sailing ships", "harbour and ship and sea"]
@@ -143,7 +143,7 @@ def test_damaged_arrays_are_refused_with_the_cure() -> None:
 
 def test_a_full_vocabulary_loads_at_once_and_stays_below_its_cap() -> None:
     terms = [f"term{number}" for number in range(40_000)]
-    arrays = {
+    arrays: dict[str, Array] = {
         "terms": np.frombuffer("\n".join(terms).encode(), dtype=np.uint8),
         "idf": np.ones(40_000, dtype=np.float32),
         "components": np.zeros((40_000, 192), dtype=np.float16),
@@ -169,8 +169,8 @@ def test_embedding_a_query_imports_neither_sklearn_nor_scipy() -> None:
 
 
 def test_normalising_leaves_zero_rows() -> None:
-    rows = np.array([[3, 4], [0, 0]], dtype=np.float32)
-    np.testing.assert_allclose(normalised(rows), [[0.6, 0.8], [0, 0]], rtol=1e-6)
+    rows = normalised(np.array([[3, 4], [0, 0]], dtype=np.float32))
+    np.testing.assert_allclose(rows, np.array([[0.6, 0.8], [0, 0]]), rtol=1e-6)
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)

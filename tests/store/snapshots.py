@@ -14,6 +14,7 @@ from lattice.store.write import write
 from lattice.types import BuildSettings, Document, Location, Node, Passage, Skipped, Snapshot
 
 BUILT_AT = "2026-03-01T12:00:00+00:00"
+LATER = "2026-04-02T08:30:00+00:00"
 DIMENSIONS = 4
 
 Files = Mapping[str, Sequence[tuple[tuple[str, ...], str]]]
@@ -30,6 +31,8 @@ FILES: Files = {
     ],
     "日本/検索.md": [((), "全文検索は索引を使って文書を探します。")],
 }
+
+OTHER: Files = {"birds/heron.md": [(("Heron",), "A grey heron is no actor."), ((), "It waits by the river.")]}
 
 
 def make_snapshot(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -21,10 +20,9 @@ from lattice.store import write as writing
 from lattice.store.store import Store
 from lattice.store.write import write
 from lattice.types import Passage, Snapshot
-from tests.store.snapshots import BUILT_AT, content, make_snapshot, make_store
+from tests.store.snapshots import BUILT_AT, LATER, OTHER, content, make_snapshot, make_store
 
-LATER = "2026-04-02T08:30:00+00:00"
-OTHER = {"birds/heron.md": [(("Heron",), "A grey heron is no actor."), ((), "It waits by the river.")]}
+HERE = Path(__file__).parents[2]
 
 
 @pytest.fixture(name="index")
@@ -138,6 +136,16 @@ def test_readers_go_on_while_a_build_is_writing(index: Path) -> None:
         assert store.status().generation == 2
 
 
+SECOND = """
+import sys
+from pathlib import Path
+from lattice.store.write import write
+from tests.store.snapshots import LATER, make_snapshot
+
+write(Path(sys.argv[1]), make_snapshot(), LATER)
+"""
+
+
 def test_a_second_writer_is_told_to_wait(index: Path) -> None:
     snapshot, passages = watched(make_snapshot(OTHER))
     build = threading.Thread(target=write, args=(index, snapshot, LATER))
@@ -146,10 +154,9 @@ def test_a_second_writer_is_told_to_wait(index: Path) -> None:
         assert passages.started.wait(10)
         with pytest.raises(IndexLocked, match="Wait until it has finished"):
             write(index, make_snapshot(), LATER)
-        other = multiprocessing.get_context("spawn").Process(target=write, args=(index, make_snapshot(), LATER))
-        other.start()
-        other.join(30)
-        assert other.exitcode == 1
+        command = [sys.executable, "-c", SECOND, str(index)]
+        done = subprocess.run(command, cwd=HERE, check=False, capture_output=True, text=True)
+        assert "IndexLocked" in done.stderr
     finally:
         passages.go_on.set()
         build.join(10)
@@ -164,8 +171,7 @@ KILLED = """
     from dataclasses import replace
     from pathlib import Path
     from lattice.store.write import write
-    from tests.store.snapshots import make_snapshot
-    from tests.store.test_write import LATER, OTHER
+    from tests.store.snapshots import LATER, OTHER, make_snapshot
 
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -197,7 +203,7 @@ POINTS = ["documents", "passages", "nodes", "_words", "_flip", "_flush", "before
 def killed(index: Path, point: str) -> None:
     """Run a build that kills itself at `point`: in the middle of a table, or before that function's work."""
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(index), point]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, capture_output=True)
+    done = subprocess.run(command, cwd=HERE, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
@@ -252,7 +258,7 @@ def test_a_full_disk_leaves_the_old_index_whole(index: Path) -> None:
     # A limit on the size of files stands in for that of the disk.
     raw = index.read_bytes()
     command = [sys.executable, "-c", textwrap.dedent(FULL), str(index)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True)
     assert "what was there before is unchanged. Free space" in done.stdout
     assert index.read_bytes() == raw
     assert names(index.parent) == ["notes.lattice"]
@@ -351,13 +357,18 @@ def test_a_lock_left_by_a_killed_build_does_not_hold(index: Path) -> None:
     assert names(index.parent) == ["notes.lattice"]
 
 
-def test_a_lock_that_its_holder_removed_is_no_lock(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("third_writer", [False, True])
+def test_a_lock_that_its_holder_removed_is_no_lock(
+    index: Path, monkeypatch: pytest.MonkeyPatch, third_writer: bool
+) -> None:
     connect = sqlite3.connect
 
     def too_late(path: Path, **options: object) -> sqlite3.Connection:
         connection = connect(path, **options)  # type: ignore[call-overload]
         connection.execute("SELECT 1 FROM sqlite_master")
-        path.unlink()
+        path.rename(path.with_name("removed"))
+        if third_writer:
+            path.touch()
         return connection  # type: ignore[no-any-return]
 
     monkeypatch.setattr(writing.sqlite3, "connect", too_late)  # type: ignore[attr-defined]

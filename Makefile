@@ -1,0 +1,51 @@
+# Two commands matter: `make run` and `make test`. Both set everything up in .venv first; building llama.cpp takes
+# several minutes the first time, and pip's cache serves it afterwards.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+EXAMPLE := examples/observatory
+INDEX := build/observatory.lattice
+QUESTION ?= the roof got stuck halfway, what now?
+DATASETS := $(wildcard ../shared/datasets)
+export LATTICE_DATASETS ?= $(abspath $(DATASETS))
+
+.PHONY: run test setup check format docs bench clean
+
+run: setup
+	@mkdir -p $(dir $(INDEX))
+	@$(BIN)/lattice index $(EXAMPLE) --index $(INDEX)
+	@echo
+	@$(BIN)/lattice tree --index $(INDEX) --depth 1
+	@echo
+	@$(BIN)/lattice search "$(QUESTION)" --index $(INDEX) --limit 5 --trace
+
+test: setup check
+	@$(BIN)/python -m pytest
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lattice needs Python 3.11 or later; name it: make PYTHON=/path/to/python3.11")'
+	@echo "Setting up in $(VENV); building llama.cpp takes several minutes the first time …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+format: setup
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: setup
+	@$(BIN)/python docs/make_cli.py
+
+bench: setup
+	@$(BIN)/python benchmarks/retrieval.py xquad-en pony-docs-rebuilt scifact --queries 50 --save
+
+clean:
+	rm -rf $(VENV) build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

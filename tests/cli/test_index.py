@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lattice import indexing
+from lattice.store.places import index_path_for
+from lattice.store.store import Store
+from tests.cli.conftest import Invoke
+from tests.cli.folder import TEXTS, write_folder
+
+
+def test_index_reports_what_it_did_and_then_that_it_is_up_to_date(invoke: Invoke, tmp_path: Path) -> None:
+    folder, index = write_folder(tmp_path / "docs"), str(tmp_path / "my.lattice")
+    first = invoke("index", str(folder), "--index", index)
+    assert first.exit_code == 0
+    assert first.stdout.startswith(f"Indexed {folder}: {len(TEXTS)} files, ")
+    again = invoke("index", str(folder), "--index", index)
+    assert f"{folder} is up to date: {len(TEXTS)} files" in again.stdout
+    forced = invoke("index", str(folder), "--index", index, "--force")
+    assert forced.stdout.startswith("Indexed ")
+
+
+def test_index_as_json(invoke: Invoke, empty_home: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "docs")
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    result = invoke("index", str(folder), "--json")
+    built = json.loads(result.stdout)
+    assert built["schema_version"] == 1
+    assert built["path"] == str(index_path_for(folder))
+    assert (built["root"], built["documents"], built["fresh"]) == (str(folder), len(TEXTS), False)
+    assert [skipped["path"] for skipped in built["skipped"]] == ["bad.pdf"]
+    assert built["seconds"] > 0
+
+
+def test_the_first_ten_skipped_files_are_named_with_their_reasons(invoke: Invoke, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "docs")
+    for number in range(12):
+        (folder / f"bad{number:02}.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    lines = invoke("index", str(folder), "--index", str(tmp_path / "i.lattice")).stdout.splitlines()
+    assert lines[1] == "Skipped 12 files:"
+    assert lines[2].startswith("  bad00.pdf: ")
+    assert len(lines) == 13
+    assert lines[-1] == "  and 2 more (--json names all)"
+
+
+def test_branching_is_kept_with_the_index(invoke: Invoke, tmp_path: Path) -> None:
+    folder, index = write_folder(tmp_path / "docs"), tmp_path / "i.lattice"
+    invoke("index", str(folder), "--index", str(index), "--branching", "5")
+    again = invoke("index", str(folder), "--index", str(index), "--force")
+    assert again.exit_code == 0
+    with Store.open(index) as store:
+        assert store.settings().branching == 5
+    invoke("index", str(folder), "--index", str(index), "--branching", "3")
+    with Store.open(index) as store:
+        assert store.settings().branching == 3
+        assert max(len(store.children(node)) for node in range(1, store.status().nodes + 1)) <= 3
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_an_interruption_says_what_became_of_the_index(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existed: bool
+) -> None:
+    folder, index = write_folder(tmp_path / "docs"), tmp_path / "i.lattice"
+    if existed:
+        invoke("index", str(folder), "--index", str(index))
+    before = index.read_bytes() if existed else None
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(indexing, "build", interrupted)
+    result = invoke("index", str(folder), "--index", str(index), "--force")
+    assert result.exit_code == 130
+    assert ("old index is untouched" in result.stderr) is existed
+    assert ("No index was written" in result.stderr) is not existed
+    assert (index.read_bytes() if index.exists() else None) == before
+
+
+def test_a_folder_that_is_not_there_is_one_clear_message(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("index", str(tmp_path / "nowhere"))
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: ")
+    assert "nowhere" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_wrong_branching_is_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
+    assert invoke("index", str(tmp_path), "--branching", "1").exit_code == 2

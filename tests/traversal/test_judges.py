@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from lattice.models.prompts import likelihood_prefix
+from lattice.traversal.judges import LEAF_SCALE, NODE_SCALE, LikelihoodJudge, Scale
+from lattice.types import Candidate, Slate, Usage
+
+
+@dataclass(frozen=True)
+class FakeReading:
+    logprobs: tuple[float, ...]
+    usage: Usage
+
+
+@dataclass
+class WordCounter:
+    """An engine by the book: log P is −5, and one more for every word of the query that stands in the prefix."""
+
+    calls: list[tuple[list[str], str, bool]] = field(default_factory=list)
+
+    def continuation_logprobs(
+        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+    ) -> FakeReading:
+        self.calls.append((list(prefixes), continuation, keep))
+        found = tuple(-5.0 + sum(word in prefix.split() for word in continuation.split()) for prefix in prefixes)
+        return FakeReading(found, Usage(evaluated=len(prefixes), calls=1))
+
+
+LEAF = Candidate(1, "an actor leaks memory", is_leaf=True, title="Actors")
+OTHER = Candidate(2, "bees make honey", is_leaf=True)
+INNER = Candidate(3, "memory; actor — terms: mailbox", is_leaf=False)
+
+
+def test_a_gain_is_measured_against_the_query_alone() -> None:
+    gains, _ = LikelihoodJudge(WordCounter()).gains("actor memory", Slate(None, (LEAF, OTHER)))
+    assert gains == [2.0, 0.0]
+
+
+def test_leaves_and_inner_nodes_have_scales_of_their_own_and_keep_their_order() -> None:
+    judgement = LikelihoodJudge(WordCounter()).score("memory", Slate(None, (OTHER, INNER, LEAF)))
+    assert judgement.scores == pytest.approx((LEAF_SCALE.score(0.0), NODE_SCALE.score(0.0), LEAF_SCALE.score(1.0)))
+
+
+def test_only_states_that_will_serve_again_are_kept() -> None:
+    engine = WordCounter()
+    LikelihoodJudge(engine).score("memory", Slate(None, (LEAF, INNER)))
+    kept = {prefix: keep for prefixes, _, keep in engine.calls for prefix in prefixes}
+    assert kept[likelihood_prefix("", INNER.text)] is True
+    assert kept[likelihood_prefix(LEAF.title, LEAF.text)] is False
+
+
+def test_the_query_alone_is_read_once_a_query() -> None:
+    engine = WordCounter()
+    judge = LikelihoodJudge(engine)
+    for query in ("memory", "memory", "honey"):
+        judge.score(query, Slate(None, (LEAF,)))
+    alone = [continuation for prefixes, continuation, _ in engine.calls if prefixes == [likelihood_prefix("", "")]]
+    assert alone == ["memory", "honey"]
+
+
+def test_a_long_passage_is_read_where_the_query_stands() -> None:
+    engine = WordCounter()
+    text = "filler " * 300 + "the mailbox grows " + "filler " * 300
+    LikelihoodJudge(engine, window_words=20).score("mailbox", Slate(None, (Candidate(1, text, is_leaf=True),)))
+    read = engine.calls[-1][0][0]
+    assert "mailbox" in read
+    assert len(read.split()) < 40
+
+
+def test_a_long_query_is_cut_at_a_word() -> None:
+    engine = WordCounter()
+    LikelihoodJudge(engine, query_words=5).score("one two three four five six seven", Slate(None, (LEAF,)))
+    assert {continuation for _, continuation, _ in engine.calls} == {"one two three four five"}
+
+
+def test_a_scale_is_a_logistic_curve_and_never_overflows() -> None:
+    scale = Scale(offset=1.0, width=0.5)
+    assert scale.score(1.0) == pytest.approx(0.5)
+    assert scale.score(1.5) == pytest.approx(0.7311, abs=1e-4)
+    assert 0.0 <= scale.score(-1e9) < scale.score(0.0) < scale.score(1e9) <= 1.0
