@@ -183,7 +183,7 @@ def _indexes() -> Check:
     from lattice.store.places import known_indexes
 
     known = known_indexes()
-    broken = [f"{each.path}: {each.problem}" for each in known if each.problem is not None]
+    broken = [each.problem for each in known if each.problem is not None]
     if broken:
         cure = "Build the index again with lattice index FOLDER, or delete its file."
         return Check("indexes", "problem", "\n".join(broken), cure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from lattice.tokens import UNSPACED
@@ -55,7 +55,7 @@ def cut(text: str, min_words: int, max_words: int) -> list[Piece]:
     for piece in _fit(text, 0, len(text), 0, "paragraph", max_words):
         last = pieces[-1] if pieces else None
         if last and (last.words + piece.words) * _TINY <= min_words:
-            pieces[-1] = replace(last, end=piece.end, words=last.words + piece.words)
+            pieces[-1] = Piece(last.start, piece.end, last.words + piece.words, last.grain)
         else:
             pieces.append(piece)
     return pieces
@@ -90,8 +90,10 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     if not part or part.isspace():
         return
     first = start + len(part) - len(part.lstrip())
-    line = text.rfind("\n", 0, first) + 1
-    yield max(line, start) if text[line:first].isspace() else first, start + len(part.rstrip())
+    line = text.rfind("\n", start, first) + 1
+    if not line and (start == 0 or text[start - 1] == "\n"):
+        line = start
+    yield (line if line or start == 0 else first), start + len(part.rstrip())
 
 
 def _between_words(text: str, start: int, end: int, grain: Grain, step: int) -> Iterator[Piece]:
