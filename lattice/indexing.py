@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
-from lattice.errors import IndexNotFound
+from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
 from lattice.index_builder.build import build
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
@@ -83,6 +83,7 @@ def changes(index: Path, root: Path, settings: BuildSettings) -> Changes:
     now = fingerprint(root, settings)
     with Store.open(index) as store:
         then = {name: (size, modified) for name, (size, modified, _) in store.files().items()}
+        then |= {each.path: (each.size, each.modified_ns) for each in store.skipped() if each.modified_ns}
     return Changes(
         added=tuple(sorted(now.keys() - then.keys())),
         changed=tuple(sorted(name for name in now.keys() & then.keys() if now[name] != then[name])),
@@ -94,7 +95,10 @@ def _settings_of(index: Path) -> BuildSettings | None:
     try:
         with Store.open(index) as store:
             return store.settings()
-    except IndexNotFound:
+    except (IndexTooNew, IndexLocked):
+        raise
+    except IndexProblem:
+        # There is none, or it is damaged: it is built anew, with the default settings.
         return None
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
-
-import numpy as np
 
 from lattice.errors import UsageError
 from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.store.store import Store
+from lattice.traversal.judges import LikelihoodJudge
 from lattice.traversal.prior import Prior, fuse, prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.snippets import snippet
@@ -111,8 +111,11 @@ class Lattice:
 
     def iter_search(
         self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
-    ) -> Iterator[Answer]:
-        """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration."""
+    ) -> Generator[Answer, None, None]:
+        """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration.
+
+        The index is held at one generation until the generator ends or is closed.
+        """
         if not query.strip():
             raise UsageError("The query is empty: say what you are looking for.")
         with self.store.reading():
@@ -144,7 +147,6 @@ class Lattice:
         """Give the judge that reads for this index, loading the model on first use; None without a model."""
         if self._judge is None and self.model is not None:
             from lattice.models.llama.engine import LlamaEngine
-            from lattice.traversal.judges import LikelihoodJudge
 
             self._judge = LikelihoodJudge(LlamaEngine(self.model))
         return self._judge
@@ -158,8 +160,11 @@ class Lattice:
 
     def similar(self, query: str, limit: int) -> list[tuple[int, float]]:
         """Give the passages nearest to the query by cosine similarity, exactly, ties by id."""
+        import numpy as np
+
         self._load_vectors()
-        assert self._vectors is not None and self._embedder is not None
+        assert self._vectors is not None
+        assert self._embedder is not None
         similarity = self._vectors @ self._embedder.embed([query])[0]
         count = min(limit, len(similarity))
         nearest = np.argpartition(-similarity, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
@@ -184,7 +189,8 @@ class _Session:
         self._query, self._limit, self._min_relevance = query, limit, min_relevance
         self._root = lattice.store.status().root
 
-    def answers(self, settings: SearchSettings) -> Iterator[Answer]:
+    def answers(self, settings: SearchSettings) -> Generator[Answer, None, None]:
+        started = time.monotonic()
         reads = self._lattice.model is not None or self._lattice._judge is not None
         yield self._at_once(reads)
         prior = self._lattice.prior(self._query)
@@ -192,6 +198,8 @@ class _Session:
         if judge is None:
             yield self._without_model(prior)
             return
+        if isinstance(judge, LikelihoodJudge) and settings.seconds is not None:
+            judge = replace(judge, deadline=started + settings.seconds)
         for step in search(self._query, self._store, judge, prior, settings):
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)

@@ -29,14 +29,16 @@ _DIACRITIC = re.compile("[\u0300-\u036f]")
 _MAX_TOKEN = 64  # base64 blobs and hashes are no words; longer runs would only fill the vocabulary
 
 STOPWORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being below between both but "
-    "by can cannot could did do does doing dont down during each either else etc ever few for from further get gets "
-    "got had has have having he her here hers him his how however i if in into is it its itself just let like made "
-    "make makes many may me might more most much must my need needs no nor not now of off on once only or other our "
-    "ours out over own per please same she should since so some such than that the their theirs them then there "
-    "these they this those though through thus to too under until up upon us use used uses using very via want was "
-    "we well were what when where whether which while who whom whose why will with within without would yes yet you "
-    "your yours".split()
+    """
+    a about above after again all also am an and any are as at be because been before being below between both but
+    by can cannot could did do does doing dont down during each either else etc ever few for from further get gets
+    got had has have having he her here hers him his how however i if in into is it its itself just let like made
+    make makes many may me might more most much must my need needs no nor not now of off on once only or other our
+    ours out over own per please same she should since so some such than that the their theirs them then there these
+    they this those though through thus to too under until up upon us use used uses using very via want was we well
+    were what when where whether which while who whom whose why will with within without would yes yet you your
+    yours
+    """.split()
 )
 
 

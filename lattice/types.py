@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Matrix = npt.NDArray[np.float32]
+# By name: whoever prints the first lexical hits must not wait for numpy.
+Matrix: TypeAlias = "npt.NDArray[np.float32]"
 NodeKind = Literal["root", "cluster", "document", "section", "passage"]
 
 
@@ -79,10 +81,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that was left out of an index, and why, in words for a person."""
+    """A file that was left out of an index, and why, in words for a person.
+
+    `size` in bytes and `modified_ns` tell whether it has been mended since; 0 where the file could not be looked at.
+    """
 
     path: str
     reason: str
+    size: int = 0
+    modified_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from lattice.tokens import content_stems, stems, tokens, words
         ("赤道仪", ["赤", "赤道", "道", "道仪", "仪"]),
         ("x86_64 и Москва", ["x", "86", "64", "x8664", "и", "москва"]),
         ("", []),
-        ("\x00 \" * ( ) ^ -", []),
+        ('\x00 " * ( ) ^ -', []),
     ],
 )
 def test_words(text: str, expected: list[str]) -> None:

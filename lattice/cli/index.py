@@ -11,7 +11,7 @@ import click
 from lattice.cli.options import json_option
 from lattice.cli.progress import Bars
 from lattice.cli.terminal import clean, counted, notice, print_json
-from lattice.errors import EXIT_INTERRUPTED, IndexNotFound
+from lattice.errors import EXIT_INTERRUPTED, IndexLocked, IndexProblem, IndexTooNew
 
 if TYPE_CHECKING:
     from lattice.indexing import Built
@@ -64,7 +64,9 @@ def _with_branching(target: Path, branching: int) -> BuildSettings:
     try:
         with Store.open(target) as store:
             return replace(store.settings(), branching=branching)
-    except IndexNotFound:
+    except (IndexTooNew, IndexLocked):
+        raise
+    except IndexProblem:
         return BuildSettings(branching=branching)
 
 

@@ -2,7 +2,7 @@
 
 from lattice.corpus.passages import split
 from lattice.corpus.read import Corpus, document_from_text, fingerprint, read_corpus
-from lattice.corpus.walk import Found, Omitted, Walk, walk
+from lattice.corpus.walk import Found, Omitted, Walk
 
 __all__ = [
     "Corpus",
@@ -13,5 +13,4 @@ __all__ = [
     "fingerprint",
     "read_corpus",
     "split",
-    "walk",
 ]

@@ -43,7 +43,7 @@ def read_corpus(
         if isinstance(outcome, Document):
             documents.append(outcome)
         else:
-            skipped.append(outcome)
+            skipped.append(replace(outcome, size=file.size, modified_ns=file.modified_ns))
         if on_file is not None:
             on_file(done, len(found.files))
     passages = [
@@ -74,7 +74,7 @@ def read_file(root: Path, path: str) -> Document | Skipped:
 def fingerprint(root: Path, settings: BuildSettings, exclude: Path | None = None) -> dict[str, tuple[int, int]]:
     """Give size and mtime (ns) of every file that `read_corpus` would read, by path, without reading them.
 
-    Files that turn out unreadable are among them: a comparison with an index leaves out the paths it has as skipped.
+    Files that turn out unreadable are among them, as they are among what an index has on record.
     """
     return {file.path: (file.size, file.modified_ns) for file in walk(root, settings.max_file_bytes, exclude).files}
 

@@ -53,7 +53,8 @@ def load(folder: Path) -> Collection:
         qrels = _qrels(folder / "qrels" / "test.tsv")
     except (OSError, KeyError, ValueError) as error:
         raise CorpusProblem(
-            f"{folder} is no collection in the BEIR form ({error}): it needs corpus.jsonl, queries.jsonl, qrels/test.tsv."
+            f"{folder} is no collection in the BEIR form ({error}): it needs corpus.jsonl, queries.jsonl and "
+            "qrels/test.tsv."
         ) from error
     judged = {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
     return Collection(

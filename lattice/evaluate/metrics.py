@@ -19,7 +19,9 @@ def per_query(qrels: Qrels, run: Run, measures: tuple[str, ...] = MEASURES) -> d
         raise MissingExtra("Metrics need ir_measures: pip install 'lattice-search[eval]'.") from error
     values: dict[str, dict[str, float]] = {name: dict.fromkeys(qrels, 0.0) for name in measures}
     parsed = [ir_measures.parse_measure(name) for name in measures]
-    for found in ir_measures.iter_calc(parsed, {q: dict(d) for q, d in qrels.items()}, {q: dict(d) for q, d in run.items()}):
+    for found in ir_measures.iter_calc(
+        parsed, {q: dict(d) for q, d in qrels.items()}, {q: dict(d) for q, d in run.items()}
+    ):
         values[str(found.measure)][found.query_id] = float(found.value)
     return values
 

@@ -54,7 +54,11 @@ def _create_corpus(db: Database) -> None:
         foreign_keys=[("document", "documents", "id")],
     )
     db.table("passages").create_index(["document", "position"], unique=True)
-    db.table("skipped").create({"id": int, "path": str, "reason": str}, pk="id", not_null={"path", "reason"})
+    db.table("skipped").create(
+        {"id": int, "path": str, "reason": str, "size": int, "modified_ns": int},
+        pk="id",
+        not_null={"path", "reason", "size", "modified_ns"},
+    )
 
 
 STEPS: tuple[Callable[[Database], None], ...] = (create_tables,)

@@ -14,14 +14,15 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Self
 
 from lattice.store import lexical
 from lattice.store.opening import connect, identity, read_problem
 from lattice.types import BuildSettings, Candidate, Document, Location, Matrix, Node, Passage, Skipped
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Row = tuple[Any, ...]
 
@@ -183,6 +184,8 @@ class Store:
 
     def vectors(self) -> tuple[npt.NDArray[np.int64], Matrix]:
         """Give the passages' ids and their vectors, one float32 row each, by id; both read-only."""
+        import numpy as np
+
         (dimensions,) = self._one("SELECT dimensions FROM build")
         rows = self._rows("SELECT passage, vector FROM vectors ORDER BY passage")
         matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), dimensions)
@@ -192,6 +195,8 @@ class Store:
 
     def embedder(self) -> dict[str, npt.NDArray[np.generic]]:
         """Give the arrays of the fitted embedder, by name, read-only."""
+        import numpy as np
+
         rows = self._rows("SELECT name, dtype, shape, content FROM arrays ORDER BY name")
         return {
             name: np.frombuffer(content, dtype=np.dtype(dtype)).reshape(json.loads(shape))
@@ -212,7 +217,9 @@ class Store:
 
     def skipped(self) -> tuple[Skipped, ...]:
         """Give the files that were left out, in the order in which the build met them."""
-        return tuple(Skipped(*row) for row in self._rows("SELECT path, reason FROM skipped ORDER BY id"))
+        return tuple(
+            Skipped(*row) for row in self._rows("SELECT path, reason, size, modified_ns FROM skipped ORDER BY id")
+        )
 
     # How it is read
 

@@ -169,7 +169,7 @@ def _arrays(snapshot: Snapshot) -> Iterator[Row]:
 
 def _skipped(snapshot: Snapshot) -> Iterator[Row]:
     for number, each in enumerate(snapshot.skipped, start=1):
-        yield number, _text(each.path), _text(each.reason)
+        yield number, _text(each.path), _text(each.reason), each.size, each.modified_ns
 
 
 def _build(snapshot: Snapshot, built_at: str, generation: int) -> Row:

@@ -17,7 +17,7 @@ from lattice.traversal.relevance import path_relevance, without_depth
 from lattice.traversal.steps import Ranked
 from lattice.types import Node, Tree
 
-# A level of a tree for every so many leaves (a little over the usual branching of 12, so that a full node counts as one).
+# A level for every so many leaves: a little over the usual branching of 12, so that a full node counts as one.
 _LOG_BRANCHING = math.log(12.5)
 
 

@@ -1,7 +1,7 @@
 """Latent relevance: what the scores of different slates say together, beside what the prior expected.
 
-The paper models a raw score as s_v^i ≈ a·ŝ_v + b_i (node v, slate i) and fits a, ŝ and b by gradient descent. Here a ≡ 1
-and the prior's expectation μ_v anchors the gauge, which makes it a ridge regression with one exact solution
+The paper models a raw score as s_v^i ≈ a·ŝ_v + b_i (node v, slate i) and fits a, ŝ and b by gradient descent. Here
+a ≡ 1 and the prior's expectation μ_v anchors the gauge, which makes it a ridge regression with one exact solution
 (method §3.6):
 
     minimise  Σ (s_v^i − ŝ_v − b_i)² + λ_s Σ (ŝ_v − μ_v)² + λ_b Σ b_i²
@@ -15,11 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+Array: TypeAlias = "npt.NDArray[np.float64]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def fit(history: Sequence[Observation], expected: Mapping[int, float], calibrati
     Exact; the work is cubic in the number of slates and linear in the number of observations. Raises KeyError for a
     node without an expectation.
     """
+    import numpy as np
+
     if not history:
         return Latent({}, {}, {})
     nodes = sorted({seen.node for seen in history})
@@ -88,6 +92,8 @@ def _biases(
     incidence: Array, weight: Array, sums_by_slate: Array, pulled: Array, bias_weight: float
 ) -> tuple[Array, Array]:
     """Give b, and what not knowing b exactly adds to the variance of each ŝ (in units of σ²)."""
+    import numpy as np
+
     if math.isinf(bias_weight):
         return np.zeros(len(sums_by_slate)), np.zeros(len(weight))
     weighted = incidence * weight[:, None]

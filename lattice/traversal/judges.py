@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,11 +73,11 @@ class LikelihoodJudge:
     leaf_scale: Scale = LEAF_SCALE
     node_scale: Scale = NODE_SCALE
     slate_dependent: bool = False
-    seconds: float | None = None
+    deadline: float | None = None
     _baseline: tuple[str, float] | None = None
 
     def score(self, query: str, slate: Slate) -> Judgement:
-        """Score every candidate; TimeoutError when `seconds` are over before that."""
+        """Score every candidate; TimeoutError when `deadline` (of time.monotonic) comes before that."""
         gains, usage = self.gains(query, slate)
         scores = tuple(
             (self.leaf_scale if candidate.is_leaf else self.node_scale).score(gain)
@@ -95,7 +96,7 @@ class LikelihoodJudge:
             if not chosen:
                 continue
             texts = [self._prefix(slate.candidates[i], stems) for i in chosen]
-            reading = self.engine.continuation_logprobs(texts, shown, keep=not is_leaf, seconds=self.seconds)
+            reading = self.engine.continuation_logprobs(texts, shown, keep=not is_leaf, seconds=self._seconds_left())
             usage += reading.usage
             gains |= {i: value - baseline for i, value in zip(chosen, reading.logprobs, strict=True)}
         return [gains[i] for i in range(len(slate.candidates))], usage
@@ -104,7 +105,7 @@ class LikelihoodJudge:
         """Give mean log P(q | nothing), read once a query."""
         if self._baseline is not None and self._baseline[0] == query:
             return self._baseline[1], Usage()
-        reading = self.engine.continuation_logprobs([likelihood_prefix("", "")], query, seconds=self.seconds)
+        reading = self.engine.continuation_logprobs([likelihood_prefix("", "")], query, seconds=self._seconds_left())
         self._baseline = (query, reading.logprobs[0])
         return reading.logprobs[0], reading.usage
 
@@ -113,6 +114,9 @@ class LikelihoodJudge:
             return likelihood_prefix("", candidate.text)
         start, end = best_window(candidate.text, stems, self.window_words)
         return likelihood_prefix(candidate.title, candidate.text[start:end])
+
+    def _seconds_left(self) -> float | None:
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def _shorten(self, query: str) -> str:
         words = query.split()

@@ -19,13 +19,18 @@ from lattice.traversal.prior import Prior
 from lattice.traversal.steps import JudgedSlate, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, Slate, Tree, Usage
 
+# How many judgements the prior is worth (λ_s); fitted on the tuning collections by benchmarks/fit_likelihood.py.
+DEFAULT_CALIBRATION = Calibration(prior_weight=0.6)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """What decides a search; the same settings, index, model and query give the same ranking.
 
-    `beam` is the paper's B, `iterations` N, `alpha` α, `anchors` ℓ. `budget_tokens` bounds the tokens evaluated: a slate
-    that is not expected to fit is cut or not begun. `seconds` only caps; where it ended the search, `stopped` says so.
+    `beam` is the paper's B, `iterations` N, `alpha` α, `anchors` ℓ. `budget_tokens` bounds the tokens evaluated: what
+    is not expected to fit is cut or not begun. `seconds` only caps; where it ended the search, `stopped` says so.
+    `context` is the share of its parent's path relevance in what a leaf is ranked by; `depth_discount` what a node's
+    promise loses for every further level between it and its leaves.
     """
 
     budget_tokens: int | None = 3000
@@ -37,7 +42,7 @@ class SearchSettings:
     context: float = 0.1
     anchors: int = 10
     depth_discount: float = 0.5
-    calibration: Calibration = Calibration(prior_weight=0.6)
+    calibration: Calibration = DEFAULT_CALIBRATION
 
 
 @dataclass(frozen=True, slots=True)

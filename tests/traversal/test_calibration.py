@@ -22,8 +22,8 @@ def test_a_pointwise_score_is_averaged_with_its_prior_by_weight() -> None:
 
 
 def test_a_hand_worked_case_with_biases() -> None:
-    # Two slates share node 2. With λ_s = 1, λ_b = 1, μ = 0: W = (1/2, 1/3, 1/2), A = [[2+1-5/6, -1/3], [-1/3, 2+1-5/6]],
-    # right-hand side = sums a slate - CᵀW·sums a node = (1.4 - .4 - .4, 1.0 - .4 - .3) = (.6, .3).
+    # Slates share node 2. With λ_s = λ_b = 1, μ = 0: W = (1/2, 1/3, 1/2), A = [[3 - 5/6, -1/3], [-1/3, 3 - 5/6]],
+    # right-hand side = sums a slate - CᵀW·sums a node = (1.4 - .4 - .4, 1.0 - .4 - .2) = (.6, .4).
     seen = [Observation(0, 1, 0.8), Observation(0, 2, 0.6), Observation(1, 2, 0.6), Observation(1, 3, 0.4)]
     latent = fit(seen, {1: 0.0, 2: 0.0, 3: 0.0}, Calibration(prior_weight=1.0, bias_weight=1.0))
     determinant = (13 / 6) ** 2 - (1 / 3) ** 2

@@ -28,7 +28,7 @@ _CALLABLES = "def|func|fun|function|fn|sub|proc|macro|macro_rules!|new|be|method
 _HOLDER = re.compile(rf"(?:(?:{_MODIFIERS})\s+)*(?:{_HOLDERS})\b[^;]*$")
 _SIGNATURE = re.compile(
     rf"(?:(?:{_MODIFIERS})\s+)*(?:"
-    rf"(?:{_HOLDERS}|{_CALLABLES})\b\s*[*({{]?\s*[\w\\~]"  # a keyword and a name
+    rf"(?:{_HOLDERS}|{_CALLABLES})\b\s*[*({{<]?\s*[\w\\~]"  # a keyword and a name
     r"|(?:const|let|var)\s+\w+\s*=\s*(?:async\s*)?(?:function\b|\()"  # a function given a name
     r"|\[+[\w.\"'-]+\]+\s*$"  # a TOML or INI table
     r"|(?i:create|alter|drop)\s+\w+\s+\w+"  # a statement of SQL

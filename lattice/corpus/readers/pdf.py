@@ -33,18 +33,15 @@ def _parse(raw: bytes) -> Parsed:
     from pypdfium2 import PdfDocument, PdfiumError
 
     try:
-        document = PdfDocument(raw)
+        with closing(PdfDocument(raw)) as document:
+            pages = [_page(document, index) for index in range(len(document))]
+            title = _title(document)
     except PdfiumError as error:
         raise UnreadableFile(_why_closed(error)) from None
-    with closing(document):
-        if not len(document):
-            raise UnreadableFile("it is a PDF without pages; export it again")
-        sections = [_page(document, index) for index in range(len(document))]
-        title = _title(document)
-    texts = tuple(section for section in sections if section.text)
-    if not texts:
-        raise UnreadableFile(f"no text on its {len(sections)} pages, only images; run OCR on it")
-    return Parsed(title, texts)
+    sections = tuple(page for page in pages if page.text)
+    if not sections:
+        raise UnreadableFile(f"no text on its {len(pages)} pages, only images; run OCR on it")
+    return Parsed(title, sections)
 
 
 def _why_closed(error: PdfiumError) -> str:
@@ -53,7 +50,7 @@ def _why_closed(error: PdfiumError) -> str:
         return "it is an encrypted PDF; save a copy without a password"
     if code == _SECURITY_ERROR:
         return "it is a PDF under an unknown kind of encryption; save a copy without it"
-    return "it is damaged or no PDF; export it again"
+    return "it is damaged, without pages, or no PDF; export it again"
 
 
 def _page(document: PdfDocument, index: int) -> Section:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from lattice.corpus.readers.outline import Heading, first_title, sections_of
 from lattice.corpus.readers.source import Parsed, TextReader
 
-_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*$")
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*[ \t]*$")
 _SHORTEST = 4  # a shorter underline counts only when it is as long as its title, as in docutils
 _ROLE = re.compile(r":[A-Za-z][\w:+.-]{0,60}:(?=`)")
 _TARGET = re.compile(r"`([^`<]*?)\s*<[^`>]*>`_{0,2}")

@@ -254,8 +254,8 @@ class LlamaEngine:
         model = llama_cpp.llama_model_load_from_file(os.fsencode(self.path), params)
         if not model:
             raise ModelUnusable(
-                f"llama.cpp cannot load {self.path}: the file is damaged or its architecture is unknown to this version. "
-                "Check the download, or use another model."
+                f"llama.cpp cannot load {self.path}: the file is damaged, or its architecture is unknown to this "
+                "version. Check the download, or use another model."
             )
         return model
 

@@ -90,8 +90,7 @@ def test_ctrl_c_stops_a_decode_and_the_engine_is_fine_afterwards(engine: LlamaEn
     timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        for _ in range(50):
-            engine.continuation_logprobs(["telescope " * 150] * 6, QUERY, keep=False)
+        engine.continuation_logprobs(["telescope " * 150] * 300, QUERY, keep=False)
     timer.join()
     assert engine.continuation_logprobs(_prefixes(), QUERY, keep=False).logprobs == before
 
@@ -145,7 +144,8 @@ def test_native_messages_never_reach_the_terminal() -> None:
     path = embedded_model()
     code = (
         "from pathlib import Path\nfrom lattice.models.llama.engine import LlamaEngine\n"
-        f"engine = LlamaEngine(Path({str(path)!r}))\nengine.continuation_logprobs(['a text'], 'a query')\nengine.close()\n"
+        f"engine = LlamaEngine(Path({str(path)!r}))\nengine.continuation_logprobs(['a text'], 'a query')\n"
+        "engine.close()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx
+import pytest
+
+import lattice
+from lattice import Lattice, SearchSettings
+from lattice.errors import IndexNotFound, ModelNotFound, UsageError
+from lattice.traversal.stand_ins import ScriptedJudge
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("index") / "observatory.lattice"
+    Lattice.index(EXAMPLES / "observatory", path=path, model=None).close()
+    return path
+
+
+@pytest.fixture
+def notes(index: Path) -> Iterator[Lattice]:
+    with Lattice.open(index, model=None) as opened:
+        yield opened
+
+
+def test_public_names_exist_and_no_others_do() -> None:
+    assert all(getattr(lattice, name) for name in lattice.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        lattice.nothing  # noqa: B018
+
+
+def test_without_a_model_the_prior_answers_and_says_so(notes: Lattice) -> None:
+    answers = list(notes.iter_search("who cleans the mirror"))
+    last = answers[-1]
+    assert (last.mode, last.stopped, last.usage.calls) == ("prior", "prior", 0)
+    assert last.notice is not None
+    assert "--model" in last.notice
+    assert last.hits[0].path == "telescope/mirror_cleaning.md"
+
+
+def test_hits_are_ranked_placed_and_marked(notes: Lattice) -> None:
+    hits = notes.search("cleaning the mirror", limit=4)
+    assert [hit.rank for hit in hits] == [1, 2, 3, 4]
+    assert [hit.relevance for hit in hits] == sorted((hit.relevance for hit in hits), reverse=True)
+    first = hits[0]
+    text = (EXAMPLES / "observatory" / first.path).read_text().splitlines()
+    shown = first.snippet.removeprefix("… ").split()[:3]
+    assert " ".join(shown) in " ".join(" ".join(text[first.location.start - 1 : first.location.end]).split())
+    assert {first.snippet[a:b].lower() for a, b in first.marks} & {"mirror", "cleaning", "clean"}
+    assert first.trail
+    assert all(step.description for step in first.trail)
+
+
+def test_the_judge_reorders_what_the_prior_found(notes: Lattice, index: Path) -> None:
+    before = notes.search("telescope", limit=5)
+    judge = ScriptedJudge({before[4].id: 1.0})
+    with Lattice.open(index, judge=judge) as opened:
+        answers = list(opened.iter_search("telescope", 5))
+    assert answers[-1].hits[0].id == before[4].id
+    assert answers[-1].mode == "lattice"
+    assert answers[-1].hits[0].judged
+
+
+def test_answers_begin_with_lexical_hits_and_end_with_a_reason(index: Path) -> None:
+    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+        answers = list(opened.iter_search("telescope", settings=SearchSettings(budget_tokens=None, iterations=2)))
+    assert answers[0].step is None
+    assert answers[0].hits
+    assert [answer.stopped for answer in answers[:-1]] == [None] * (len(answers) - 1)
+    assert answers[-1].stopped == "iterations"
+
+
+def test_min_relevance_and_limit_cut_the_hits(notes: Lattice) -> None:
+    everything = notes.search("telescope", limit=50)
+    bar = everything[3].relevance
+    assert all(hit.relevance >= bar for hit in notes.search("telescope", limit=50, min_relevance=bar))
+    assert notes.search("telescope", min_relevance=1.0) == []
+    assert len(notes.search("telescope", limit=2)) == 2
+
+
+@pytest.mark.parametrize(
+    "query", ["C++", "don't", "foo-bar?", '"', "NEAR(", "*", "赤道仪", "\x00", "x" * 5000, "mirror " * 10_000]
+)
+def test_any_query_is_answered(notes: Lattice, query: str) -> None:
+    assert isinstance(notes.search(query), list)
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n\t"])
+def test_an_empty_query_is_refused(notes: Lattice, query: str) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        notes.search(query)
+
+
+def test_the_tree_is_a_graph_whose_leaves_are_the_passages(notes: Lattice) -> None:
+    graph = notes.tree()
+    assert networkx.is_arborescence(graph)
+    leaves = [node for node in graph if graph.out_degree(node) == 0]
+    assert len(leaves) == notes.store.status().passages
+    assert all(graph.nodes[leaf]["path"] for leaf in leaves)
+    root = next(node for node in graph if graph.in_degree(node) == 0)
+    assert graph.nodes[root]["leaves"] == len(leaves)
+    assert graph.nodes[root]["kind"] == "root"
+
+
+def test_missing_index_and_missing_model_are_errors(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFound):
+        Lattice.open(tmp_path / "none.lattice", model=None)
+    with pytest.raises(ModelNotFound):
+        Lattice.open(index, model=tmp_path / "none.gguf")
+
+
+def test_a_search_writes_nothing_beside_the_index(notes: Lattice, index: Path) -> None:
+    before = index.read_bytes()
+    notes.search("telescope")
+    assert index.read_bytes() == before
+    assert [path.name for path in index.parent.iterdir()] == [index.name]
+
+
+def test_empty_and_tiny_folders_are_searched_like_any_other(tmp_path: Path) -> None:
+    for count in (0, 1, 2):
+        folder = tmp_path / f"folder{count}"
+        folder.mkdir()
+        for i in range(count):
+            (folder / f"{i}.txt").write_text(f"number {i}: the dome motor stalls")
+        with Lattice.index(folder, path=tmp_path / f"{count}.lattice", model=None) as opened:
+            assert len(opened.search("dome motor")) == count
+    with Lattice.open(tmp_path / "0.lattice", judge=ScriptedJudge({})) as opened:
+        assert opened.search("dome motor") == []
+
+
+@pytest.mark.model
+def test_the_real_model_finds_what_shares_no_words_and_repeats_itself(index: Path) -> None:
+    questions = json.loads((EXAMPLES / "questions.json").read_text())
+    roof = next(item for item in questions if "roof" in item["question"])
+    settings = SearchSettings(budget_tokens=900)
+    with Lattice.open(index) as opened:
+        *_, last = opened.iter_search(roof["question"], 5, settings=settings)
+        again = opened.search(roof["question"], 5, settings=settings)
+    assert last.mode == "lattice"
+    assert set(roof["relevant"]) & {hit.path for hit in last.hits[:3]}
+    assert 0 < last.usage.evaluated <= 1000
+    assert [(hit.id, hit.relevance) for hit in again] == [(hit.id, hit.relevance) for hit in last.hits]
