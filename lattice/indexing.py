@@ -69,7 +69,7 @@ def index_folder(
             status = store.status()
             counts = (status.documents, status.passages, status.nodes)
             return Built(target, root, *counts, store.skipped(), time.perf_counter() - started, True)
-    corpus = read_corpus(root, chosen, _staged(progress, "reading"))
+    corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
     snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress)
     if progress is not None:
         progress("writing", 0, 1)
@@ -80,7 +80,7 @@ def index_folder(
 
 def changes(index: Path, root: Path, settings: BuildSettings) -> Changes:
     """Compare the sizes and times of a folder's files with those that the index was built from."""
-    now = fingerprint(root, settings)
+    now = fingerprint(root, settings, index)
     with Store.open(index) as store:
         then = {name: (size, modified) for name, (size, modified, _) in store.files().items()}
         then |= {each.path: (each.size, each.modified_ns) for each in store.skipped() if each.modified_ns}

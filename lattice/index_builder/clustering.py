@@ -102,8 +102,11 @@ def _dissolve(groups: _Groups, rows: Sum, wanted: int) -> None:
     by_size = sorted(groups.members, key=lambda group: (len(groups.members[group]), min(groups.members[group])))
     for group in by_size:
         members = groups.members[group]
+        # An earlier one may have grown by what was placed in it.
+        if len(groups.members) <= wanted and len(members) > 1:
+            continue
         room = sum(groups.limit - len(others) for others in groups.members.values()) - groups.limit + len(members)
-        if (len(groups.members) <= wanted and len(members) > 1) or room < len(members):
+        if room < len(members):
             break
         del groups.members[group], groups.sums[group]
         for row in members:

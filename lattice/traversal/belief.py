@@ -22,10 +22,24 @@ _LOG_BRANCHING = math.log(12.5)
 
 
 class Belief:
-    """Observations so far and all that follows from them; `observe` adds a slate and refits."""
+    """Observations so far and all that follows from them; `observe` adds a slate and refits.
 
-    def __init__(self, tree: Tree, prior: Prior, calibration: Calibration, alpha: float, context: float) -> None:
+    A judge whose scores depend on the slate has a bias b a slate. One that scores each candidate by itself still has
+    one bias a query (some queries are hard to predict from any text): all its slates count as one.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        prior: Prior,
+        calibration: Calibration,
+        alpha: float,
+        context: float,
+        *,
+        slate_dependent: bool = False,
+    ) -> None:
         self._tree, self._calibration = tree, calibration
+        self._slate_dependent = slate_dependent
         self._alpha, self._context = alpha, context
         self._floor = prior.floor
         self._expected = {hit.leaf: hit.expected for hit in prior.hits}
@@ -45,7 +59,7 @@ class Belief:
         """Add the raw scores of one slate (the children of `origin`, or seeds) and refit everything."""
         scored = list(scores)
         self._history += [Observation(self._slates, node, score) for node, score in scored]
-        self._slates += 1
+        self._slates += self._slate_dependent
         self._raw.update(scored)
         if origin is not None:
             self._opened.add(origin)
@@ -87,14 +101,14 @@ class Belief:
         """Give what a leaf is ranked by: its latent relevance, with a share of its parent's path relevance."""
         parent = self._nodes[leaf].parent
         above = 0.0 if parent is None else self.path(parent)
-        value = (1.0 - self._context) * self.latent(leaf) + self._context * above
-        return max(0.0, min(1.0, value))
+        return (1.0 - self._context) * self.latent(leaf) + self._context * above
 
     def ranking(self) -> tuple[Ranked, ...]:
         """Rank every leaf that the prior or the judge knows of, ties by id."""
         leaves = (node for node in self._expected.keys() | self._raw.keys() if self._nodes[node].is_leaf)
-        ranked = (Ranked(leaf, self.relevance(leaf), leaf in self._raw) for leaf in leaves)
-        return tuple(sorted(ranked, key=lambda one: (-one.relevance, one.node)))
+        ranked = sorted((-self.relevance(leaf), leaf) for leaf in leaves)
+        # A fitted value can leave [0, 1] by a little; the order is told before it is cut.
+        return tuple(Ranked(leaf, max(0.0, min(1.0, -value)), leaf in self._raw) for value, leaf in ranked)
 
     def unread_seeds(self, limit: int) -> list[int]:
         """Give the prior's best leaves that nobody has read, best first by what is believed now."""

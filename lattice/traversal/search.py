@@ -20,7 +20,7 @@ from lattice.traversal.steps import JudgedSlate, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, Slate, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); fitted on the tuning collections by benchmarks/fit_likelihood.py.
-DEFAULT_CALIBRATION = Calibration(prior_weight=0.6)
+DEFAULT_CALIBRATION = Calibration(prior_weight=0.6, bias_weight=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ def search(
     A judge that raises TimeoutError ends the search with what it has.
     """
     started = time.monotonic()
-    belief = Belief(tree, prior, settings.calibration, settings.alpha, settings.context)
+    belief = Belief(
+        tree, prior, settings.calibration, settings.alpha, settings.context, slate_dependent=judge.slate_dependent
+    )
     usage, iteration = Usage(), 0
     stopped = None
     step = Step(0, (), belief.ranking(), usage)

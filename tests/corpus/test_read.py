@@ -163,6 +163,13 @@ def test_the_fingerprint_tells_sizes_and_times_of_what_would_be_read(write: Writ
     assert fingerprint(root, SETTINGS)["b/c.py"] == before["b/c.py"]
 
 
+def test_unreadable_files_keep_their_fingerprint_and_unread_ones_have_none(write: Write) -> None:
+    root = write({"broken.pdf": b"no PDF", "letter.docx": b"PK"})
+    broken, letter = read_corpus(root, SETTINGS).skipped
+    assert fingerprint(root, SETTINGS) == {"broken.pdf": (broken.size, broken.modified_ns)}
+    assert (letter.size, letter.modified_ns) == (0, 0)
+
+
 def test_a_text_that_stands_in_no_file_becomes_a_document() -> None:
     document = document_from_text("7", "A title", "# Heading\n\nWords.")
     assert (document.path, document.title, document.size, document.modified_ns) == ("7", "A title", 17, 0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lattice.corpus.readers.outline import Heading, heading_paths
 from lattice.corpus.readers.source import Parsed, TextReader
+from lattice.errors import UnreadableFile
 from lattice.types import Location, Section
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _LINE = "data-lattice-line"
 # An attribute in quotes is taken whole, up to a bound that keeps a stray quote from eating the document.
 _START_TAG = re.compile(r"""<([A-Za-z][^\s/>]*)(?:[^<>"']++|"[^"]{0,4000}+"|'[^']{0,4000}+'|["'])*+>""")
+# Elements that stay open until they are closed; paragraphs, list items and cells close one another.
+_NESTING_TAG = re.compile(r"<(/?)(?:div|span|section|blockquote|ul|ol|table|b|i|em|strong|font|a)\b", re.IGNORECASE)
+_DEEPEST = 5_000
 _UNSEEN_TAGS = "script style nav template svg noscript iframe object canvas textarea select button head dialog"
 _BLOCK_TAGS = (
     "address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form h1 h2 "
@@ -48,12 +52,22 @@ def parse(text: str) -> Parsed:
     """Take the blocks of a page in order; the title is the page's `<title>`, else its first `<h1>`."""
     from selectolax.lexbor import LexborHTMLParser
 
+    _refuse_bottomless(text)
     page = LexborHTMLParser(_mark_lines(text))
     blocks = list(_blocks(page.root)) if page.root is not None else []
     title_node = page.css_first("head > title")
     title = " ".join(title_node.text().split()) if title_node is not None else ""
     first_h1 = next((_text(block) for block in blocks if block.level == 1), None)
     return Parsed(title or first_h1, tuple(_sections(blocks)))
+
+
+def _refuse_bottomless(text: str) -> None:
+    """Raise `UnreadableFile` for a page nested deeper than anybody writes: parsing takes the square of the depth."""
+    depth = 0
+    for tag in _NESTING_TAG.finditer(text):
+        depth = max(0, depth + (-1 if tag[1] else 1))
+        if depth > _DEEPEST:
+            raise UnreadableFile(f"its elements are nested more than {_DEEPEST:,} deep; convert it or ignore it")
 
 
 def _mark_lines(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from lattice.corpus.readers.markdown import find_headings, parse, plain
@@ -117,7 +115,6 @@ def test_an_empty_text_has_no_sections() -> None:
     assert parse("\n \n").sections == ()
 
 
-def test_marks_of_any_depth_are_taken_out_of_headings_in_bounded_time() -> None:
-    started = time.perf_counter()
+def test_marks_of_any_depth_are_taken_out_of_headings_in_bounded_work() -> None:
+    # Without the bound this takes the square of the depth, and the test hangs.
     assert len(plain("[*" * 100_000)) <= 300
-    assert time.perf_counter() - started < 1

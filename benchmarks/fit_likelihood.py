@@ -1,0 +1,151 @@
+"""Fit what the default search weighs: the judge's scale, the prior's worth, the share of words in the prior.
+
+    python benchmarks/fit_likelihood.py --queries 24 --record .bench/record.jsonl
+
+For some queries of each tuning collection, the prior's best passages are read by the likelihood judge (recorded, so
+that a second run is free). Then every combination of parameters ranks them, and the mean nDCG@10 over the collections
+decides. `--leave-one-out` chooses on all collections but one and reports the one left out: what the choice is worth
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from retrieval import index_collection, reader, unpacked
+
+from lattice.evaluate.collection import Collection, load
+from lattice.lattice import PRIOR_DEPTH, Lattice
+from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.prior import FLOOR, TOP, fuse
+from lattice.types import Slate
+
+TUNING = ("scifact", "birco-doris-mae-dev", "tldr-nl2bash", "pony-docs-rebuilt", "xquad-en")
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """One point of the grid."""
+
+    offset: float
+    width: float
+    prior_weight: float
+    lexical_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The passages read for one query: document ids, prior scores (each scaled by its best), gains, and the qrels."""
+
+    documents: tuple[str, ...]
+    lexical: Vector
+    similar: Vector
+    gains: Vector
+    grades: dict[str, int]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("collections", nargs="*", default=TUNING)
+    parser.add_argument("--queries", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--depth", type=int, default=24, help="passages read a query")
+    parser.add_argument("--work", default=".bench")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--record")
+    parser.add_argument("--leave-one-out", action="store_true")
+    options = parser.parse_args()
+    pools = {name: read_pools(name, options) for name in options.collections}
+    print_baselines(pools)
+    grid = [
+        Parameters(*point)
+        for point in itertools.product(
+            (0.6, 1.0, 1.4, 1.8), (0.3, 0.5, 0.8, 1.2), (0.25, 0.5, 1.0, 2.0), (0.5, 0.6, 0.7, 0.8)
+        )
+    ]
+    values = {name: {point: ndcg_of(point, of) for point in grid} for name, of in pools.items()}
+    best = sorted(grid, key=lambda point: -mean_of(point, values))[:8]
+    for point in best:
+        print(f"{mean_of(point, values):.4f}", " ".join(f"{values[name][point]:.3f}" for name in values), point)
+    if options.leave_one_out:
+        for name in values:
+            others = {other: of for other, of in values.items() if other != name}
+            chosen = max(grid, key=lambda point: mean_of(point, others))
+            print(f"left out {name}: {values[name][chosen]:.3f} with {chosen}")
+
+
+def read_pools(name: str, options: argparse.Namespace) -> list[Pool]:
+    """Read the prior's best passages for a sample of a collection's queries."""
+    work = Path(options.work)
+    collection = load(unpacked(name, work)).sample(options.queries, options.seed)
+    judge = LikelihoodJudge(reader(options))
+    with Lattice.open(index_collection(collection, work), model=None) as lattice, lattice.store.reading():
+        return [_pool(lattice, judge, collection, query, options.depth) for query in collection.queries]
+
+
+def _pool(lattice: Lattice, judge: LikelihoodJudge, collection: Collection, query: str, depth: int) -> Pool:
+    text = collection.queries[query]
+    lexical = lattice.store.lexical(text, PRIOR_DEPTH)
+    similar = lattice.similar(text, PRIOR_DEPTH)
+    chosen = [passage for passage, _ in fuse(lexical, similar, depth)]
+    leaves = lattice.store.leaves(chosen)
+    gains, _ = judge.gains(text, Slate(None, lattice.store.candidates(tuple(leaves[one].id for one in chosen))))
+    documents = lattice.store.passages(chosen)
+    return Pool(
+        tuple(documents[one].document for one in chosen),
+        _scaled(dict(lexical), chosen),
+        _scaled(dict(similar), chosen),
+        np.array(gains),
+        collection.qrels[query],
+    )
+
+
+def _scaled(scores: dict[int, float], chosen: Sequence[int]) -> Vector:
+    best = max(scores.values(), default=1.0)
+    return np.array([scores.get(one, 0.0) / best for one in chosen])
+
+
+def ndcg_of(point: Parameters, pools: list[Pool]) -> float:
+    """Give the mean nDCG@10 of the pools, ranked by (score + λ·μ) / (1 + λ)."""
+    total = 0.0
+    for pool in pools:
+        fused = point.lexical_share * pool.lexical + (1 - point.lexical_share) * pool.similar
+        score = 1 / (1 + np.exp((point.offset - pool.gains) / point.width))
+        total += _ndcg(score + point.prior_weight * (FLOOR + (TOP - FLOOR) * fused), pool)
+    return total / len(pools)
+
+
+def _ndcg(relevance: Vector, pool: Pool) -> float:
+    order = dict.fromkeys(pool.documents[i] for i in np.argsort(-relevance, kind="stable"))
+    gain = sum(pool.grades.get(document, 0) / math.log2(i + 2) for i, document in enumerate(list(order)[:10]))
+    ideal = sorted(pool.grades.values(), reverse=True)[:10]
+    return gain / sum(grade / math.log2(i + 2) for i, grade in enumerate(ideal))
+
+
+def mean_of(point: Parameters, values: dict[str, dict[Parameters, float]]) -> float:
+    """Average a point over the collections."""
+    return sum(of[point] for of in values.values()) / len(values)
+
+
+def print_baselines(pools: dict[str, list[Pool]]) -> None:
+    """Print what words, vectors, their fusion and the judge rank alone."""
+    rankings: dict[str, Callable[[Pool], Vector]] = {
+        "lexical": lambda pool: pool.lexical,
+        "vectors": lambda pool: pool.similar,
+        "gain": lambda pool: pool.gains,
+    }
+    for label, ranking in rankings.items():
+        means = {name: sum(_ndcg(ranking(pool), pool) for pool in of) / len(of) for name, of in pools.items()}
+        print(f"{sum(means.values()) / len(means):.4f}", " ".join(f"{value:.3f}" for value in means.values()), label)
+
+
+if __name__ == "__main__":
+    main()
