@@ -33,7 +33,7 @@ from lattice.evaluate.metrics import means, per_query
 from lattice.evaluate.recorded import RecordedReader
 from lattice.index_builder.build import build
 from lattice.indexing import index_folder
-from lattice.lattice import PRIOR_DEPTH, Lattice
+from lattice.lattice import Lattice
 from lattice.models.llama.engine import EngineSettings, LlamaEngine
 from lattice.models.registry import embedded_model
 from lattice.store.write import write
@@ -171,14 +171,12 @@ def _prior(lattice: Lattice, query: str) -> tuple[dict[str, float], Usage]:
 def _search(
     lattice: Lattice, judge: LikelihoodJudge, query: str, settings: SearchSettings
 ) -> tuple[dict[str, float], Usage]:
-    *_, last = search(query, lattice.store, judge, lattice.prior(query), settings)
+    *_, last = search(query, lattice.store, judge, lattice.prior(query), settings, judge.cost)
     ranked = [(one.node, one.relevance) for one in last.ranking]
     return best_of_documents(lattice, ranked), last.usage
 
 
-def best_of_documents(
-    lattice: Lattice, ranked: Iterable[tuple[int, float]], depth: int = PRIOR_DEPTH
-) -> dict[str, float]:
+def best_of_documents(lattice: Lattice, ranked: Iterable[tuple[int, float]], depth: int = 100) -> dict[str, float]:
     """Score a document by its best passage; `ranked` leaves are best first, and ties keep their order."""
     scores: dict[str, float] = {}
     ranked = list(ranked)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Model = str | Path | None
 """A GGUF file; "auto" for LATTICE_MODEL, else the embedded model, else none; None to search without a model."""
 
-# How deep lexical and vector search look for the prior.
-PRIOR_DEPTH = 100
+# How many passages lexical and vector search bring. Long documents fill the first hundred places with few documents.
+PRIOR_DEPTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,8 @@ class _Session:
             return
         if isinstance(judge, LikelihoodJudge) and settings.seconds is not None:
             judge = replace(judge, deadline=started + settings.seconds)
-        for step in search(self._query, self._store, judge, prior, settings):
+        cost = judge.cost if isinstance(judge, LikelihoodJudge) else None
+        for step in search(self._query, self._store, judge, prior, settings, cost):
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)
 

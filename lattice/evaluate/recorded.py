@@ -57,16 +57,23 @@ class RecordedReader:
         return RecordedReading(tuple(logprob for logprob, _ in found), usage)
 
     def _read(self, prefixes: list[str], keys: list[str], continuation: str, seconds: float | None) -> None:
+        engine = self._loaded()
+        costs = [engine.cost(prefix, continuation) for prefix in prefixes]
+        reading = engine.continuation_logprobs(prefixes, continuation, keep=False, seconds=seconds)
+        with self._path.open("a", encoding="utf-8") as file:
+            for key, logprob, cost in zip(keys, reading.logprobs, costs, strict=True):
+                self._known[key] = (logprob, cost)
+                file.write(json.dumps([key, *self._known[key]]) + "\n")
+
+    def cost(self, prefix: str, continuation: str) -> int:
+        """Give the tokens of a cold reading: from the record, or from the engine where it is not in there."""
+        known = self._known.get(self._key(prefix, continuation))
+        return self._loaded().cost(prefix, continuation) if known is None else known[1]
+
+    def _loaded(self) -> ProbabilityReader:
         if self._engine is None:
             self._engine = self._load()
-        reading = self._engine.continuation_logprobs(prefixes, continuation, keep=False, seconds=seconds)
-        # The engine counts a whole call; a candidate's part is told from the lengths of the texts.
-        weights = [len(prefix) + len(continuation) for prefix in prefixes]
-        share = reading.usage.evaluated / sum(weights)
-        with self._path.open("a", encoding="utf-8") as file:
-            for key, logprob, weight in zip(keys, reading.logprobs, weights, strict=True):
-                self._known[key] = (logprob, round(share * weight))
-                file.write(json.dumps([key, *self._known[key]]) + "\n")
+        return self._engine
 
     def _key(self, prefix: str, continuation: str) -> str:
         source = "\x00".join((self._model, str(VERSION), prefix, continuation))

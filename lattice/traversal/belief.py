@@ -1,9 +1,9 @@
 """What a search believes at a moment: the latent and path relevance of every node it has heard of.
 
 A leaf's expectation is the prior's. An inner node's is the share of the evidence that lies below it *beyond chance*: of
-all relevance above the floor (as read where the judge has read, as expected where not), the part q found below a node
-that holds the part r of all leaves counts as (q − r) / (1 − r). So the root expects nothing, nor does a node with its
-fair share, and the prior's word for a subtree fades where the judge has looked.
+all squared relevance above the floor (as read where the judge has read, as expected where not), the part q found below
+a node that holds the part r of all leaves counts as (q − r) / (1 − r). So the root expects nothing, nor does a node
+with its fair share, and the prior's word for a subtree fades where the judge has looked.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ class Belief:
             if not self._nodes[leaf].is_leaf:
                 continue
             above: int | None = leaf
-            weight = max(0.0, self.latent(leaf) - self._floor)
+            # Squared, so that a long tail of weak hits, which lies anywhere, does not outweigh a few strong ones.
+            weight = max(0.0, self.latent(leaf) - self._floor) ** 2
             while above is not None:
                 self._evidence[above] = self._evidence.get(above, 0.0) + weight
                 above = self._nodes[above].parent

@@ -36,6 +36,10 @@ class ProbabilityReader(Protocol):
         """Read the mean log P of `continuation` after each of `prefixes`."""
         ...
 
+    def cost(self, prefix: str, continuation: str) -> int:
+        """Give the tokens that reading `continuation` after `prefix` would evaluate."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -50,8 +54,8 @@ class Scale:
 
 
 # Fitted on the tuning collections with SmolLM2-135M by benchmarks/fit_likelihood.py.
-LEAF_SCALE = Scale(offset=0.9, width=0.35)
-NODE_SCALE = Scale(offset=0.5, width=0.35)
+LEAF_SCALE = Scale(offset=1.0, width=0.8)
+NODE_SCALE = Scale(offset=0.5, width=0.8)
 # A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).
 WINDOW_WORDS = 60
 # A long need is read up to here: the ranking is settled by then, and every candidate pays for every word.
@@ -100,6 +104,10 @@ class LikelihoodJudge:
             usage += reading.usage
             gains |= {i: value - baseline for i, value in zip(chosen, reading.logprobs, strict=True)}
         return [gains[i] for i in range(len(slate.candidates))], usage
+
+    def cost(self, query: str, candidate: Candidate) -> int:
+        """Give the tokens that judging one candidate would evaluate."""
+        return self.engine.cost(self._prefix(candidate, query_stems(query)), self._shorten(query))
 
     def _log_probability_alone(self, query: str) -> tuple[float, Usage]:
         """Give mean log P(q | nothing), read once a query."""

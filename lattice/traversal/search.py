@@ -20,7 +20,7 @@ from lattice.traversal.steps import JudgedSlate, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, Slate, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); fitted on the tuning collections by benchmarks/fit_likelihood.py.
-DEFAULT_CALIBRATION = Calibration(prior_weight=0.6, bias_weight=1.0)
+DEFAULT_CALIBRATION = Calibration(prior_weight=1.5, bias_weight=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ class Engine:
         self.read += prefixes
         return RecordedReading(tuple(-float(len(prefix)) for prefix in prefixes), Usage(evaluated=100, calls=1))
 
+    def cost(self, prefix: str, continuation: str) -> int:
+        return len(prefix) + len(continuation)
+
 
 def test_what_was_read_once_is_replayed_also_by_another_reader(tmp_path: Path) -> None:
     engine, path = Engine(), tmp_path / "record.jsonl"
@@ -25,7 +28,8 @@ def test_what_was_read_once_is_replayed_also_by_another_reader(tmp_path: Path) -
     assert engine.read == ["a", "bbb"]
     assert first.logprobs == (-1.0, -3.0)
     assert again.logprobs == (-3.0, -1.0)
-    assert again.usage == first.usage
+    assert again.usage == first.usage == Usage(evaluated=6, calls=1)
+    assert RecordedReader(path, "m", lambda: engine).cost("bbb", "q") == 4
 
 
 def test_another_model_or_query_is_read_anew(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def test_leaves_expect_what_the_prior_says_or_the_floor() -> None:
 
 
 def test_inner_nodes_expect_their_share_of_the_evidence_beyond_chance() -> None:
-    # Evidence above the floor: .5 below node 2, .25 below node 3, so q = 2/3 and 1/3; each holds a third of the leaves.
+    # Above the floor .5 below node 2 and .25 below node 3, so q = 4/5 and 1/5; each holds a third of the leaves.
     belief = _belief((5, 0.6), (8, 0.35))
-    assert belief.expectation(2) == pytest.approx(FLOOR + 0.9 * (2 / 3 - 1 / 3) / (2 / 3))
+    assert belief.expectation(2) == pytest.approx(FLOOR + 0.9 * (4 / 5 - 1 / 3) / (2 / 3))
     assert belief.expectation(3) == pytest.approx(FLOOR)
     assert belief.expectation(1) == FLOOR
 

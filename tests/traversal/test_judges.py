@@ -29,6 +29,9 @@ class WordCounter:
         found = tuple(-5.0 + sum(word in prefix.split() for word in continuation.split()) for prefix in prefixes)
         return FakeReading(found, Usage(evaluated=len(prefixes), calls=1))
 
+    def cost(self, prefix: str, continuation: str) -> int:
+        return len(prefix.split()) + len(continuation.split())
+
 
 LEAF = Candidate(1, "an actor leaks memory", is_leaf=True, title="Actors")
 OTHER = Candidate(2, "bees make honey", is_leaf=True)
@@ -75,6 +78,13 @@ def test_a_long_query_is_cut_at_a_word() -> None:
     engine = WordCounter()
     LikelihoodJudge(engine, query_words=5).score("one two three four five six seven", Slate(None, (LEAF,)))
     assert {continuation for _, continuation, _ in engine.calls} == {"one two three four five"}
+
+
+def test_a_candidates_cost_is_that_of_what_would_be_read() -> None:
+    judge = LikelihoodJudge(WordCounter(), window_words=20)
+    long = Candidate(1, "filler " * 300, is_leaf=True)
+    empty = len(likelihood_prefix("", "").split())
+    assert judge.cost("two words", long) == empty + 20 + 2
 
 
 def test_a_scale_is_a_logistic_curve_and_never_overflows() -> None:

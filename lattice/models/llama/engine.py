@@ -154,6 +154,14 @@ class LlamaEngine:
         trimmed = cut + sum(was_cut for _, was_cut in texts)
         return Reading(tuple(scores), usage + Usage(seconds=time.perf_counter() - started), trimmed)
 
+    def cost(self, prefix: str, continuation: str) -> int:
+        """Give the tokens that reading `continuation` after `prefix` would evaluate now, kept states taken off."""
+        with self._lock:
+            query, _ = self._fit_continuation(continuation)
+            tokens, _ = self._fit_prefix(prefix, len(query))
+            head = tuple(tokens[:-1])
+            return len(query) + (0 if self._states.holds(head) else len(head))
+
     def _fit_continuation(self, text: str) -> tuple[list[int], int]:
         tokens = self.tokenize(text)
         limit = self._capacity // 2

@@ -35,6 +35,10 @@ class StateCache:
         """How many bytes the kept states take."""
         return self._used
 
+    def holds(self, tokens: Sequence[int]) -> bool:
+        """Whether the state of `tokens` is kept."""
+        return _key(tokens) in self._states
+
     def restore(self, context: Any, sequence: int, tokens: Sequence[int]) -> bool:
         """Put the kept state of `tokens` into `sequence`; False, and the sequence left empty, where there is none."""
         key = _key(tokens)

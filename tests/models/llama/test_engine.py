@@ -73,6 +73,14 @@ def test_odd_texts_are_read_like_any_other(engine: LlamaEngine) -> None:
     assert len(engine.continuation_logprobs(odd, "C++ don't 赤道仪").logprobs) == len(odd)
 
 
+def test_costs_are_told_exactly_cold_and_warm(engine: LlamaEngine) -> None:
+    text = "told before it is read: the dome motor stalls"
+    cold = engine.cost(text, QUERY)
+    assert engine.continuation_logprobs([text], QUERY).usage.evaluated == cold
+    warm = engine.cost(text, QUERY)
+    assert engine.continuation_logprobs([text], QUERY).usage.evaluated == warm < cold
+
+
 def test_an_empty_continuation_is_refused(engine: LlamaEngine) -> None:
     with pytest.raises(ValueError, match="no token"):
         engine.continuation_logprobs(["text"], "")
