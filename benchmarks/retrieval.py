@@ -171,7 +171,7 @@ def _prior(lattice: Lattice, query: str) -> tuple[dict[str, float], Usage]:
 def _search(
     lattice: Lattice, judge: LikelihoodJudge, query: str, settings: SearchSettings
 ) -> tuple[dict[str, float], Usage]:
-    *_, last = search(query, lattice.store, judge, lattice.prior(query), settings, judge.cost)
+    *_, last = search(query, lattice.store, judge, lattice.prior(query), settings, judge.costs)
     ranked = [(one.node, one.relevance) for one in last.ranking]
     return best_of_documents(lattice, ranked), last.usage
 

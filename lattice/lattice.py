@@ -200,8 +200,8 @@ class _Session:
             return
         if isinstance(judge, LikelihoodJudge) and settings.seconds is not None:
             judge = replace(judge, deadline=started + settings.seconds)
-        cost = judge.cost if isinstance(judge, LikelihoodJudge) else None
-        for step in search(self._query, self._store, judge, prior, settings, cost):
+        costs = judge.costs if isinstance(judge, LikelihoodJudge) else None
+        for step in search(self._query, self._store, judge, prior, settings, costs):
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)
 

@@ -105,9 +105,13 @@ class LikelihoodJudge:
             gains |= {i: value - baseline for i, value in zip(chosen, reading.logprobs, strict=True)}
         return [gains[i] for i in range(len(slate.candidates))], usage
 
-    def cost(self, query: str, candidate: Candidate) -> int:
-        """Give the tokens that judging one candidate would evaluate."""
-        return self.engine.cost(self._prefix(candidate, query_stems(query)), self._shorten(query))
+    def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give the tokens that judging each candidate would evaluate; reading the query alone is put on the first."""
+        shown, stems = self._shorten(query), query_stems(query)
+        costs = [self.engine.cost(self._prefix(candidate, stems), shown) for candidate in candidates]
+        if costs and (self._baseline is None or self._baseline[0] != shown):
+            costs[0] += self.engine.cost(likelihood_prefix("", ""), shown)
+        return costs
 
     def _log_probability_alone(self, query: str) -> tuple[float, Usage]:
         """Give mean log P(q | nothing), read once a query."""

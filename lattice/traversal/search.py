@@ -10,7 +10,7 @@ there.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lattice.traversal.belief import Belief
@@ -54,15 +54,16 @@ class Opening:
     nodes: tuple[int, ...]
 
 
-Cost = Callable[[str, Candidate], int]
+Costs = Callable[[str, Sequence[Candidate]], list[int]]
+"""Tells the tokens that judging each candidate would evaluate; what a query costs by itself is on the first."""
 
 
 def search(
-    query: str, tree: Tree, judge: Judge, prior: Prior, settings: SearchSettings, cost: Cost | None = None
+    query: str, tree: Tree, judge: Judge, prior: Prior, settings: SearchSettings, costs: Costs | None = None
 ) -> Iterator[Step]:
     """Yield the ranking after every iteration, from the prior's to the last within the budget.
 
-    `cost` estimates the tokens that judging one candidate evaluates; without it a candidate is guessed by its length.
+    `costs` tells what judging candidates would evaluate; without it they are guessed by their lengths.
     A judge that raises TimeoutError ends the search with what it has.
     """
     started = time.monotonic()
@@ -73,7 +74,7 @@ def search(
     stopped = None
     step = Step(0, (), belief.ranking(), usage)
     while stopped is None:
-        openings, stopped = _choose(query, tree, belief, settings, cost or _guess_cost, usage, iteration, started)
+        openings, stopped = _choose(query, tree, belief, settings, costs or _guess_costs, usage, iteration, started)
         if stopped is not None:
             break
         yield step
@@ -96,7 +97,7 @@ def _choose(
     tree: Tree,
     belief: Belief,
     settings: SearchSettings,
-    cost: Cost,
+    costs: Costs,
     usage: Usage,
     iteration: int,
     started: float,
@@ -110,7 +111,7 @@ def _choose(
         return [], "exhausted"
     if settings.budget_tokens is None:
         return openings, None
-    fitting = _within(query, tree, openings, cost, settings.budget_tokens - usage.evaluated)
+    fitting = _within(query, tree, openings, costs, settings.budget_tokens - usage.evaluated)
     return fitting, None if fitting else "budget"
 
 
@@ -151,14 +152,14 @@ def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening
     return found
 
 
-def _within(query: str, tree: Tree, openings: list[Opening], cost: Cost, room: int) -> list[Opening]:
+def _within(query: str, tree: Tree, openings: list[Opening], costs: Costs, room: int) -> list[Opening]:
     """Cut the openings to the candidates that are expected to fit into `room` tokens.
 
     A seed slate may be shortened from its end. A node is opened whole or, where it alone does not fit, not at all.
     """
     fitting = []
     for opening in openings:
-        prices = [cost(query, candidate) for candidate in tree.candidates(opening.nodes)]
+        prices = costs(query, tree.candidates(opening.nodes))
         if sum(prices) > room and opening.origin is not None:
             continue
         kept = 0
@@ -170,10 +171,10 @@ def _within(query: str, tree: Tree, openings: list[Opening], cost: Cost, room: i
     return fitting
 
 
-def _guess_cost(query: str, candidate: Candidate) -> int:
-    # English text is near 1.4 tokens a word; 60 words of a passage are read, the instruction takes a dozen tokens.
-    words = min(60, len(candidate.text.split())) + len(candidate.title.split()) + min(64, len(query.split()))
-    return 12 + int(1.4 * words)
+def _guess_costs(query: str, candidates: Sequence[Candidate]) -> list[int]:
+    # English text is near 1.4 tokens a word.
+    asked = len(query.split())
+    return [int(1.4 * (asked + len(one.title.split()) + len(one.text.split()))) for one in candidates]
 
 
 def _judge(

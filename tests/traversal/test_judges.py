@@ -80,11 +80,14 @@ def test_a_long_query_is_cut_at_a_word() -> None:
     assert {continuation for _, continuation, _ in engine.calls} == {"one two three four five"}
 
 
-def test_a_candidates_cost_is_that_of_what_would_be_read() -> None:
+def test_costs_are_those_of_what_would_be_read_and_the_first_bears_the_query_alone() -> None:
     judge = LikelihoodJudge(WordCounter(), window_words=20)
-    long = Candidate(1, "filler " * 300, is_leaf=True)
+    slate = (Candidate(1, "filler " * 300, is_leaf=True), INNER)
     empty = len(likelihood_prefix("", "").split())
-    assert judge.cost("two words", long) == empty + 20 + 2
+    each = [empty + 20 + 2, empty + len(INNER.text.split()) + 2]
+    assert judge.costs("two words", slate) == [each[0] + empty + 2, each[1]]
+    judge.score("two words", Slate(None, slate))
+    assert judge.costs("two words", slate) == each
 
 
 def test_a_scale_is_a_logistic_curve_and_never_overflows() -> None:

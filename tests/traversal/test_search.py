@@ -19,7 +19,9 @@ UNBOUNDED = SearchSettings(budget_tokens=None, beam=10_000, context=0.0)
 def _run(
     judge: ScriptedJudge, tree: MemoryTree, prior: Prior | None = None, how: SearchSettings = UNBOUNDED
 ) -> list[Step]:
-    return list(search("query", tree, judge, prior or Prior(), how, lambda _query, _candidate: judge.price))
+    return list(
+        search("query", tree, judge, prior or Prior(), how, lambda _query, candidates: [judge.price] * len(candidates))
+    )
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)
