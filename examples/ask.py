@@ -19,14 +19,15 @@ def main(question: str) -> None:
     """Print how the best hit changes while the model reads, then the three best hits with their trails."""
     model = None if os.environ.get("LATTICE_NO_MODEL") else "auto"
     with tempfile.TemporaryDirectory() as scratch:
-        with Lattice.index(FOLDER, path=Path(scratch) / "observatory.lattice", model=model) as notes:
-            for answer in notes.iter_search(question, limit=3, settings=SearchSettings(budget_tokens=1500)):
-                best = answer.hits[0].path if answer.hits else "nothing"
-                print(f"after {answer.usage.evaluated:5} tokens: {best}")
-            for hit in answer.hits:
-                print(f"\n{hit.rank}. {hit.path}:{hit.location.start}  ({hit.relevance:.2f})\n   {hit.snippet}")
-                print("   in: " + " / ".join(step.description[:40] for step in hit.trail))
-            print(f"\nThe tree has {notes.tree().number_of_nodes()} nodes.")
+        notes = Lattice.index(FOLDER, path=Path(scratch) / "observatory.lattice", model=model)
+        for answer in notes.iter_search(question, limit=3, settings=SearchSettings(budget_tokens=1500)):
+            best = answer.hits[0].path if answer.hits else "nothing"
+            print(f"after {answer.usage.evaluated:5} tokens: {best}")
+        for hit in answer.hits:
+            print(f"\n{hit.rank}. {hit.path}:{hit.location.start}  ({hit.relevance:.2f})\n   {hit.snippet}")
+            print("   in: " + " / ".join(step.description[:40] for step in hit.trail))
+        print(f"\nThe tree has {notes.tree().number_of_nodes()} nodes.")
+        notes.close()
 
 
 if __name__ == "__main__":
