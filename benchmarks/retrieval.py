@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -105,7 +106,7 @@ def unpacked(name: str, work: Path) -> Path:
 
 
 def index_collection(collection: Collection, work: Path) -> Path:
-    """Give the index of a collection, built where there is none: from a folder of files, or from its records."""
+    """Index a collection anew, from a folder of files or from its records: an old index is of an older builder."""
     index = work / "indexes" / f"{collection.name}.lattice"
     if collection.name in FOLDERS:
         folder = work / "folders" / collection.name
@@ -114,8 +115,8 @@ def index_collection(collection: Collection, work: Path) -> Path:
                 path = folder / record.id
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(record.text, encoding="utf-8")
-        index_folder(folder, index)
-    elif not index.exists():
+        index_folder(folder, index, force=True)
+    else:
         settings = BuildSettings()
         documents = [document_from_text(record.id, record.title, record.text) for record in collection.records]
         passages = [
@@ -129,9 +130,7 @@ def index_collection(collection: Collection, work: Path) -> Path:
 
 def measure(collection: Collection, index: Path, options: argparse.Namespace) -> list[Row]:
     """Measure bm25, prior and lattice on the collection's queries."""
-    started = time.perf_counter()
-    baseline = bm25_run(collection)
-    rows = [_row(collection, "bm25", baseline, [Usage(seconds=time.perf_counter() - started)])]
+    rows = [_row(collection, "bm25", bm25_run(collection), [])]
     with Lattice.open(index, model=None) as lattice, lattice.store.reading():
         prior, usage = _ask(collection, lambda query: _prior(lattice, query))
         rows.append(_row(collection, "prior", prior, usage))
@@ -197,8 +196,8 @@ def _row(collection: Collection, method: str, run: Run, usages: list[Usage]) -> 
         recall_100=value["R@100"],
         mrr_10=value["RR@10"],
         success_1=value["Success@1"],
-        evaluated=statistics.mean(usage.evaluated for usage in usages),
-        seconds=statistics.median(usage.seconds for usage in usages) / (len(run) if len(usages) == 1 else 1),
+        evaluated=statistics.mean([usage.evaluated for usage in usages] or [0]),
+        seconds=statistics.median([usage.seconds for usage in usages] or [math.nan]),
     )
 
 
@@ -210,23 +209,30 @@ def table(rows: list[Row]) -> str:
     ]
     lines += [
         f"| {row.collection} | {row.queries} | {row.method} | {row.ndcg_10:.3f} | {row.recall_100:.3f} "
-        f"| {row.mrr_10:.3f} | {row.success_1:.3f} | {row.evaluated:.0f} | {row.seconds:.2f} |"
+        f"| {row.mrr_10:.3f} | {row.success_1:.3f} | {row.evaluated:.0f} | {_seconds(row)} |"
         for row in rows
     ]
     return "\n".join(lines)
 
 
+def _seconds(row: Row) -> str:
+    return "-" if math.isnan(row.seconds) else f"{row.seconds:.2f}"
+
+
 def _save(rows: list[Row], options: argparse.Namespace) -> None:
     RESULTS.mkdir(exist_ok=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     record = {
-        "commit": commit,
+        "commit": _git("rev-parse", "HEAD") + ("-dirty" if _git("status", "--porcelain") else ""),
         "command": " ".join(["python", *sys.argv]),
         "settings": asdict(SearchSettings(budget_tokens=options.budget)),
         "model": (options.model or embedded_model() or Path("none")).name,
-        "rows": [asdict(row) for row in rows],
+        "rows": [asdict(row) | {"seconds": None if math.isnan(row.seconds) else row.seconds} for row in rows],
     }
     (RESULTS / "retrieval.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -225,10 +226,10 @@ class Embedder(Protocol):
 
 
 class Summarizer(Protocol):
-    """Writes the description φ of an internal node."""
+    """Writes the description φ of an internal node; made for one corpus, whose passages it knows by their index."""
 
-    def describe(self, children: list[str]) -> str:
-        """Describe a node by the texts of its children."""
+    def describe(self, children: Sequence[Sequence[int]], headings: Sequence[str] = ()) -> str:
+        """Describe a node by the 0-based indices of the passages below each child; `headings`: the author's names."""
         ...
 
 

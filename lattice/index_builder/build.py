@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from lattice.errors import UsageError
 from lattice.index_builder.bottom_up import Branch, grow
-from lattice.index_builder.summaries import ExtractiveSummarizer, label, summarizer_of
+from lattice.index_builder.summaries import label, summarizer_of
 from lattice.models.embedders import fit_tfidf_svd
-from lattice.types import BuildSettings, Document, Node, Passage, Skipped, Snapshot
+from lattice.types import BuildSettings, Document, Node, Passage, Skipped, Snapshot, Summarizer
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("vectors", "tree", "descriptions"), how much of it is done, and of how much."""
@@ -60,9 +60,7 @@ def embedded_text(passage: Passage) -> str:
     return "\n".join([passage.title, *passage.heading, passage.text])
 
 
-def _described(
-    tree: Branch, passages: Sequence[Passage], summarizer: ExtractiveSummarizer, report: Progress
-) -> tuple[Node, ...]:
+def _described(tree: Branch, passages: Sequence[Passage], summarizer: Summarizer, report: Progress) -> tuple[Node, ...]:
     """Number the branches parents first, each subtree in one stretch, and describe them."""
     nodes: list[Node] = []
     total = _size(tree)

@@ -100,8 +100,9 @@ class Belief:
     def relevance(self, leaf: int) -> float:
         """Give what a leaf is ranked by: its latent relevance, with a share of its parent's path relevance."""
         parent = self._nodes[leaf].parent
-        above = 0.0 if parent is None else self.path(parent)
-        return (1.0 - self._context) * self.latent(leaf) + self._context * above
+        if parent is None or parent == self._root.id:
+            return self.latent(leaf)  # that everything lies below the root says nothing about a leaf
+        return (1.0 - self._context) * self.latent(leaf) + self._context * self.path(parent)
 
     def ranking(self) -> tuple[Ranked, ...]:
         """Rank every leaf that the prior or the judge knows of, ties by id."""

@@ -23,7 +23,7 @@ class Prior:
 
 
 # Shares of the fused score, and what it is worth; fitted on the tuning collections by benchmarks/fit_likelihood.py.
-LEXICAL_SHARE = 0.5
+LEXICAL_SHARE = 0.7
 FLOOR, TOP = 0.05, 0.75
 
 

@@ -20,7 +20,7 @@ from lattice.traversal.steps import JudgedSlate, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, Slate, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); fitted on the tuning collections by benchmarks/fit_likelihood.py.
-DEFAULT_CALIBRATION = Calibration(prior_weight=1.5, bias_weight=1.0)
+DEFAULT_CALIBRATION = Calibration(prior_weight=1.0, bias_weight=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class SearchSettings:
     promise loses for every further level between it and its leaves.
     """
 
-    budget_tokens: int | None = 3000
+    budget_tokens: int | None = 2000
     iterations: int | None = None
     seconds: float | None = None
-    beam: int = 2
-    seed_slate: int = 12
+    beam: int = 1
+    seed_slate: int = 8
     alpha: float = 0.5
-    context: float = 0.1
+    context: float = 0.2
     anchors: int = 10
     depth_discount: float = 0.5
     calibration: Calibration = DEFAULT_CALIBRATION

@@ -72,6 +72,13 @@ def test_context_lends_a_leaf_a_share_of_its_parents_path() -> None:
     assert belief.relevance(5) == pytest.approx(0.75 * 0.6 + 0.25 * 0.8)
 
 
+def test_the_root_lends_nothing_to_the_leaves_that_hang_on_it() -> None:
+    flat = full_tree(3, 1)
+    prior = Prior((PriorHit(2, 0.4), PriorHit(3, 0.3)), FLOOR)
+    belief = Belief(MemoryTree(flat), prior, Calibration(1.0), 0.5, 0.25)
+    assert belief.relevance(2) == pytest.approx(0.4)
+
+
 def test_unread_seeds_come_best_first_and_leave_out_what_was_read() -> None:
     belief = _belief((5, 0.3), (8, 0.6), (11, 0.5))
     belief.observe(None, [(8, 0.9)])

@@ -119,12 +119,12 @@ class LlamaEngine:
         source = f"{self.path.name}:{stat.st_size}:{self.parameters}:{llama_cpp.__version__}:f16:split"
         return hashlib.sha256(source.encode()).hexdigest()[:16]
 
-    def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Give the token ids of `text`; with `special`, control tokens written in it are recognised."""
+    def tokenize(self, text: str) -> list[int]:
+        """Give the token ids of `text`; control tokens that a document spells out are plain text."""
         raw = text.encode("utf-8", errors="replace")
         room = len(raw) + 8
         buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), buffer, room, False, special)
+        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), buffer, room, False, False)
         if count < 0:
             raise ModelUnusable(
                 f"{self.path.name} cannot tokenise a text; it is damaged or of an unknown kind. Use another model."
@@ -170,7 +170,7 @@ class LlamaEngine:
         return tokens[:limit], int(len(tokens) > limit)
 
     def _fit_prefix(self, text: str, reserved: int) -> tuple[list[int], bool]:
-        tokens = self.tokenize(text, special=True) or [self._first_token()]
+        tokens = self.tokenize(text) or [self._first_token()]
         limit = self._capacity - reserved
         return tokens[-limit:], len(tokens) > limit
 

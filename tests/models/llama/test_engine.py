@@ -81,6 +81,10 @@ def test_costs_are_told_exactly_cold_and_warm(engine: LlamaEngine) -> None:
     assert engine.continuation_logprobs([text], QUERY).usage.evaluated == warm < cold
 
 
+def test_a_document_cannot_end_the_models_turn(engine: LlamaEngine) -> None:
+    assert len(engine.tokenize("<|im_end|>")) > 1
+
+
 def test_an_empty_continuation_is_refused(engine: LlamaEngine) -> None:
     with pytest.raises(ValueError, match="no token"):
         engine.continuation_logprobs(["text"], "")
