@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import networkx
 
     from lattice.indexing import Progress
+    from lattice.models.llama.engine import LlamaEngine
 
 Model = str | Path | None
 """A GGUF file; "auto" for LATTICE_MODEL, else the embedded model, else none; None to search without a model."""
@@ -63,6 +64,7 @@ class Lattice:
         self.store = store
         self.model = model
         self._judge = judge
+        self._engine: LlamaEngine | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
         self._generation: int | None = None
@@ -81,18 +83,23 @@ class Lattice:
         """Build or refresh the index of `folder` (by default in the user's data folder) and open it."""
         from lattice.indexing import index_folder
 
-        built = index_folder(Path(folder), Path(path) if path else None, settings, progress, force=force)
+        _resolve_model(model)  # a wrong one is told before the work, not after it
+        target = Path(path).expanduser() if path else None
+        built = index_folder(Path(folder), target, settings, progress, force=force)
         return cls.open(built.path, model=model)
 
     @classmethod
     def open(cls, path: str | Path, *, model: Model = "auto", judge: Judge | None = None) -> Self:
         """Open the index file at `path`; raises IndexProblem, and ModelNotFound where a named model is missing."""
         found = _resolve_model(model) if judge is None else None
-        return cls(Store.open(Path(path)), found, judge)
+        return cls(Store.open(Path(path).expanduser()), found, judge)
 
     def close(self) -> None:
-        """Close the index file."""
+        """Close the index file, and free the model where this object has loaded it."""
         self.store.close()
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = self._judge = None
 
     def __enter__(self) -> Self:
         return self
@@ -116,8 +123,7 @@ class Lattice:
 
         The index is held at one generation until the generator ends or is closed.
         """
-        if not query.strip():
-            raise UsageError("The query is empty: say what you are looking for.")
+        _check(query, limit, min_relevance)
         with self.store.reading():
             yield from _Session(self, query, limit, min_relevance).answers(settings or SearchSettings())
 
@@ -148,7 +154,8 @@ class Lattice:
         if self._judge is None and self.model is not None:
             from lattice.models.llama.engine import LlamaEngine
 
-            self._judge = LikelihoodJudge(LlamaEngine(self.model))
+            self._engine = LlamaEngine(self.model)
+            self._judge = LikelihoodJudge(self._engine)
         return self._judge
 
     def prior(self, query: str) -> Prior:
@@ -240,6 +247,15 @@ class _Session:
             judged=ranked.judged,
             trail=trail,
         )
+
+
+def _check(query: str, limit: int, min_relevance: float) -> None:
+    if not query.strip():
+        raise UsageError("The query is empty: say what you are looking for.")
+    if limit < 1:
+        raise UsageError(f"limit is {limit}; ask for 1 hit or more.")
+    if not 0.0 <= min_relevance <= 1.0:
+        raise UsageError(f"min_relevance is {min_relevance}; relevance lies between 0 and 1.")
 
 
 def _resolve_model(model: Model) -> Path | None:

@@ -3,7 +3,7 @@
 One rule for all of them, so that what is indexed is what a query asks for:
 
 - `camelCase`, `snake_case` and `kebab-case` give their parts and, for the first two, the joined whole as well;
-- `C++`, `C#`, `F#` stay what they are; apostrophes fall away (`don't` is `dont`, `actor's` is `actor`);
+- `C++`, `C#`, `F#` and emoji stay what they are; apostrophes fall away (`don't` is `dont`, `actor's` is `actor`);
 - scripts written without spaces (Chinese, Japanese, Thai, …) give single characters and overlapping pairs;
 - letters are compatibility-normalised, lower-cased and lose their Latin diacritics; words are then stemmed (Snowball).
 """
@@ -20,8 +20,10 @@ import Stemmer
 
 # Chinese, Japanese, Thai, Lao, Myanmar and Khmer put no space between words; pairs of characters stand in for words.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# Pictures that people name things by; each is a word.
+_SIGNS = "\u2600-\u27bf\U0001f300-\U0001faff"
 _WORD = re.compile(
-    rf"(?P<unspaced>[{UNSPACED}]+)|(?P<symbolic>\b[A-Za-z](?:\+\+|\#))|(?P<word>(?:(?![{UNSPACED}])[^\W_])+"
+    rf"(?P<unspaced>[{UNSPACED}]+)|(?P<sign>[{_SIGNS}])|(?P<symbolic>\b[A-Za-z](?:\+\+|\#))|(?P<word>(?:(?![{UNSPACED}])[^\W_])+"
     rf"(?:[_'’](?:(?![{UNSPACED}])[^\W_])+)*)"
 )
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\WA-Za-z\d_]+")
@@ -76,7 +78,7 @@ def tokens(text: str) -> Iterator[Token]:
         start, end = match.span()
         if match.lastgroup == "unspaced":
             yield from _pairs(match.group(), start)
-        elif match.lastgroup == "symbolic":
+        elif match.lastgroup in {"symbolic", "sign"}:
             yield Token(match.group().lower(), start, end)
         elif end - start <= _MAX_TOKEN:
             for word in _parts(match.group()):

@@ -96,6 +96,24 @@ def test_an_empty_query_is_refused(notes: Lattice, query: str) -> None:
         notes.search(query)
 
 
+@pytest.mark.parametrize(("limit", "bar"), [(0, 0.0), (-1, 0.0), (5, 1.5), (5, float("nan"))])
+def test_impossible_limits_are_refused(notes: Lattice, limit: int, bar: float) -> None:
+    with pytest.raises(UsageError):
+        notes.search("telescope", limit, min_relevance=bar)
+
+
+def test_a_home_folder_is_found_in_paths(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(index.parent))
+    with Lattice.open(f"~/{index.name}", model=None) as opened:
+        assert opened.store.status().documents > 0
+
+
+def test_a_wrong_model_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound):
+        Lattice.index(EXAMPLES / "observatory", path=tmp_path / "x.lattice", model=tmp_path / "none.gguf")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_tree_is_a_graph_whose_leaves_are_the_passages(notes: Lattice) -> None:
     graph = notes.tree()
     assert networkx.is_arborescence(graph)

@@ -22,6 +22,7 @@ from lattice.tokens import content_stems, stems, tokens, words
         ("ﬁne", ["fine"]),
         ("赤道仪", ["赤", "赤道", "道", "道仪", "仪"]),
         ("x86_64 и Москва", ["x", "86", "64", "x8664", "и", "москва"]),
+        ("a fox 🦊🦊 here", ["a", "fox", "🦊", "🦊", "here"]),
         ("", []),
         ('\x00 " * ( ) ^ -', []),
     ],

@@ -76,7 +76,7 @@ def _qrels(path: Path) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file, delimiter="\t")
-        next(rows)
+        next(rows, None)
         for query, document, grade in rows:
             qrels.setdefault(query, {})[document] = int(grade)
     return qrels

@@ -34,7 +34,10 @@ class RecordedReader:
         self._known: dict[str, tuple[float, int]] = {}
         self.replayed = self.read = 0
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            text = path.read_text(encoding="utf-8")
+            if text and not text.endswith("\n"):
+                path.write_text(text + "\n", encoding="utf-8")  # what is appended must not join the fragment
+            for line in text.splitlines():
                 try:
                     key, logprob, tokens = json.loads(line)
                 except ValueError:

@@ -37,8 +37,8 @@ class Observation:
 class Calibration:
     """How scores and prior are weighed.
 
-    `prior_weight` is λ_s = σ²/τ²: how many judgements the prior is worth. `bias_weight` is λ_b, infinite for judges
-    whose scores do not depend on the slate (then every b_i is 0). `noise` is σ, the standard deviation of a score.
+    `prior_weight` is λ_s = σ²/τ²: how many judgements the prior is worth. `bias_weight` is λ_b; infinite, every b_i is
+    0. `noise` is σ, the standard deviation of a score.
     """
 
     prior_weight: float

@@ -47,3 +47,6 @@ def test_a_line_cut_short_is_read_again(tmp_path: Path) -> None:
     reader = RecordedReader(path, "m", lambda: engine)
     assert reader.continuation_logprobs(["a"], "q").logprobs == (-1.0,)
     assert (reader.read, reader.replayed) == (1, 0)
+    after = RecordedReader(path, "m", lambda: engine)
+    after.continuation_logprobs(["a"], "q")
+    assert (after.read, after.replayed) == (0, 1)

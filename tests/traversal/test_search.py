@@ -78,7 +78,8 @@ def test_seed_slates_come_first_where_the_prior_is_sure() -> None:
     nodes = full_tree(4, 4)
     leaves = [node.id for node in nodes if node.is_leaf]
     prior = Prior(tuple(PriorHit(leaf, 0.6) for leaf in leaves[::9][:12]))
-    steps = _run(ScriptedJudge({}), MemoryTree(nodes), prior, SearchSettings(budget_tokens=None, beam=1, iterations=1))
+    how = SearchSettings(budget_tokens=None, seed_slate=12, iterations=1)
+    steps = _run(ScriptedJudge({}), MemoryTree(nodes), prior, how)
     assert steps[1].slates[0].origin is None
     assert {scored.node for scored in steps[1].slates[0].scored} == set(leaves[::9][:12])
 

@@ -141,6 +141,7 @@ class LlamaEngine:
         """
         started = time.perf_counter()
         with self._lock:
+            self._check_open()
             self._deadline = None if seconds is None else time.monotonic() + seconds
             query, cut = self._fit_continuation(continuation)
             texts = [self._fit_prefix(prefix, len(query)) for prefix in prefixes]
@@ -154,9 +155,14 @@ class LlamaEngine:
         trimmed = cut + sum(was_cut for _, was_cut in texts)
         return Reading(tuple(scores), usage + Usage(seconds=time.perf_counter() - started), trimmed)
 
+    def _check_open(self) -> None:
+        if self._context is None:
+            raise ModelUnusable(f"The engine of {self.path.name} was closed; make a new one.")
+
     def cost(self, prefix: str, continuation: str) -> int:
         """Give the tokens that reading `continuation` after `prefix` would evaluate now, kept states taken off."""
         with self._lock:
+            self._check_open()
             query, _ = self._fit_continuation(continuation)
             tokens, _ = self._fit_prefix(prefix, len(query))
             head = tuple(tokens[:-1])

@@ -107,6 +107,16 @@ def test_ctrl_c_stops_a_decode_and_the_engine_is_fine_afterwards(engine: LlamaEn
     assert engine.continuation_logprobs(_prefixes(), QUERY, keep=False).logprobs == before
 
 
+def test_a_closed_engine_says_so() -> None:
+    path = embedded_model()
+    assert path is not None
+    closed = LlamaEngine(path, EngineSettings(sequences=1, sequence_tokens=64))
+    closed.close()
+    closed.close()
+    with pytest.raises(ModelUnusable, match="closed"):
+        closed.continuation_logprobs(["text"], QUERY)
+
+
 def test_kept_states_stay_within_their_budget() -> None:
     path = embedded_model()
     assert path is not None
