@@ -45,7 +45,8 @@ docs: setup
 	@$(BIN)/python docs/make_cli.py
 
 bench: setup
-	@$(BIN)/python benchmarks/retrieval.py xquad-en pony-docs-rebuilt scifact --queries 50 --save
+	@$(BIN)/python benchmarks/retrieval.py xquad-en scifact pony-docs-rebuilt --queries 50 --save
+	@$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -95,11 +95,13 @@ def _options() -> argparse.Namespace:
 
 def unpacked(name: str, work: Path) -> Path:
     """Give the folder of a collection, unpacked where it is an archive."""
-    datasets = Path(os.environ.get("LATTICE_DATASETS", "../shared/datasets"))
+    datasets = Path(os.environ.get("LATTICE_DATASETS") or "../shared/datasets")
     if (datasets / name / "corpus.jsonl").exists():
         return datasets / name
     target = work / "collections" / name
     if not target.exists():
+        if not (datasets / f"{name}.tar.gz").exists():
+            sys.exit(f"There is no collection {name} in {datasets}: let LATTICE_DATASETS name the folder that has it.")
         with tarfile.open(datasets / f"{name}.tar.gz") as archive:
             archive.extractall(work / "collections", filter="data")
     return target
