@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
+from lattice.corpus.walk import check_root
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
 from lattice.index_builder.build import build
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
-from lattice.store.write import write
-from lattice.types import BuildSettings, Skipped
+from lattice.store.write import sole_writer, write
+from lattice.types import BUILDER_VERSION, BuildSettings, Skipped
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the units done and the units in all."""
@@ -46,6 +47,17 @@ class Built:
     fresh: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """What stands in the index that is to be refreshed."""
+
+    root: str
+    builder: int
+    settings: BuildSettings
+    counts: tuple[int, int, int]
+    skipped: tuple[Skipped, ...]
+
+
 def index_folder(
     folder: Path,
     path: Path | None = None,
@@ -56,26 +68,31 @@ def index_folder(
 ) -> Built:
     """Build or refresh the index of `folder` at `path` (by default its place in the user's data folder).
 
-    Without `settings` an index keeps those it was built with. An index that is up to date is left alone unless `force`.
+    Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
+    and files) is left alone unless `force`.
     The old index stays searchable until the new one is complete. Raises CorpusProblem and IndexProblem.
     """
     started = time.perf_counter()
     root = folder.expanduser().resolve()
+    check_root(root)
     target = path or index_path_for(root)
-    old = _settings_of(target)
-    chosen = settings or old or BuildSettings()
-    if not force and old == chosen and not changes(target, root, chosen):
-        with Store.open(target) as store:
-            status = store.status()
-            counts = (status.documents, status.passages, status.nodes)
-            return Built(target, root, *counts, store.skipped(), time.perf_counter() - started, True)
-    corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
-    snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress)
-    if progress is not None:
-        progress("writing", 0, 1)
-    write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+    old = _status_of(target)
+    chosen = settings or (old.settings if old else BuildSettings())
+    if not force and old is not None and _is_fresh(old, target, root, chosen):
+        return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
+    with sole_writer(target):
+        corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
+        snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress)
+        if progress is not None:
+            progress("writing", 0, 1)
+        write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
     counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes))
     return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False)
+
+
+def _is_fresh(old: _Old, index: Path, root: Path, settings: BuildSettings) -> bool:
+    same_build = old.builder == BUILDER_VERSION and old.root == str(root) and old.settings == settings
+    return same_build and not changes(index, root, settings)
 
 
 def changes(index: Path, root: Path, settings: BuildSettings) -> Changes:
@@ -91,10 +108,12 @@ def changes(index: Path, root: Path, settings: BuildSettings) -> Changes:
     )
 
 
-def _settings_of(index: Path) -> BuildSettings | None:
+def _status_of(index: Path) -> _Old | None:
     try:
         with Store.open(index) as store:
-            return store.settings()
+            status = store.status()
+            counts = (status.documents, status.passages, status.nodes)
+            return _Old(status.root, status.builder, store.settings(), counts, store.skipped())
     except (IndexTooNew, IndexLocked):
         raise
     except IndexProblem:

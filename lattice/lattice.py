@@ -67,7 +67,7 @@ class Lattice:
         self._engine: LlamaEngine | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
-        self._generation: int | None = None
+        self._build: str | None = None
 
     @classmethod
     def index(
@@ -179,13 +179,13 @@ class Lattice:
         return sorted(found, key=lambda item: (-item[1], item[0]))
 
     def _load_vectors(self) -> None:
-        generation = self.store.status().generation
-        if self._vectors is None or self._generation != generation:
+        build = self.store.status().build
+        if self._vectors is None or self._build != build:
             from lattice.models.embedders import TfidfSvd
 
             self._vectors = self.store.vectors()[1]
             self._embedder = TfidfSvd.from_arrays(self.store.embedder())
-            self._generation = generation
+            self._build = build
 
 
 class _Session:

@@ -93,6 +93,11 @@ class Skipped:
     modified_ns: int = 0
 
 
+# Raise it with every change that makes another index of the same files and settings: in the readers, the tokeniser, the
+# passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
+BUILDER_VERSION = 1
+
+
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
     """What an index was built with; stored in it, so that a build can be reproduced.

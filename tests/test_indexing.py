@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from lattice.errors import CorpusProblem, IndexTooNew
+from lattice.errors import CorpusProblem, IndexLocked, IndexProblem, IndexTooNew
 from lattice.indexing import changes, index_folder
 from lattice.store.store import Store
 from lattice.types import BuildSettings
@@ -83,6 +84,50 @@ def test_an_index_of_a_later_version_is_left_alone(notes: Path, tmp_path: Path) 
     index.write_bytes(raw)
     with pytest.raises(IndexTooNew):
         index_folder(notes, index)
+
+
+def test_a_renamed_folder_is_not_the_one_that_was_indexed(notes: Path, tmp_path: Path) -> None:
+    index = tmp_path / "notes.lattice"
+    index_folder(notes, index)
+    moved = notes.rename(tmp_path / "moved")
+    assert not index_folder(moved, index).fresh
+    with Store.open(index) as store:
+        assert store.status().root == str(moved)
+
+
+def test_another_builder_version_builds_anew(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "notes.lattice"
+    index_folder(notes, index)
+    monkeypatch.setattr("lattice.indexing.BUILDER_VERSION", 999)
+    assert not index_folder(notes, index).fresh
+
+
+def test_a_second_builder_is_refused_before_it_works(notes: Path, tmp_path: Path) -> None:
+    index = tmp_path / "notes.lattice"
+    refused: list[BaseException] = []
+
+    def at(stage: str, _done: int, _total: int) -> None:
+        if stage == "tree" and not refused:
+            thread = threading.Thread(target=other)
+            thread.start()
+            thread.join()
+
+    def other() -> None:
+        try:
+            index_folder(notes, index, progress=lambda *_: pytest.fail("it began to work"))
+        except IndexLocked as error:
+            refused.append(error)
+
+    index_folder(notes, index, progress=at)
+    assert len(refused) == 1
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(notes: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "shopping.txt"
+    foreign.write_text("milk")
+    with pytest.raises(IndexProblem):
+        index_folder(notes, foreign, progress=lambda *_: pytest.fail("it began to work"))
+    assert foreign.read_text() == "milk"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 import lattice
 from lattice import Lattice, SearchSettings
-from lattice.errors import IndexNotFound, ModelNotFound, UsageError
+from lattice.errors import IndexNotFound, IndexProblem, ModelNotFound, ModelUnusable, UsageError
+from lattice.traversal.judges import LikelihoodJudge
 from lattice.traversal.stand_ins import ScriptedJudge
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -163,3 +164,37 @@ def test_the_real_model_finds_what_shares_no_words_and_repeats_itself(index: Pat
     assert set(roof["relevant"]) & {hit.path for hit in last.hits[:3]}
     assert 0 < last.usage.evaluated <= 900
     assert [(hit.id, hit.relevance) for hit in again] == [(hit.id, hit.relevance) for hit in last.hits]
+
+
+def test_an_open_object_moves_on_to_another_index_in_the_same_place(tmp_path: Path) -> None:
+    folder, index = tmp_path / "notes", tmp_path / "notes.lattice"
+    folder.mkdir()
+    for name in ("gnu", "bat", "emu", "owl"):
+        (folder / f"{name}.txt").write_text(f"the {name} lives on the plain")
+    with Lattice.index(folder, path=index, model=None) as notes:
+        assert notes.search("gnu plain")[0].path == "gnu.txt"
+        for name in ("gnu", "emu"):
+            (folder / f"{name}.txt").unlink()
+        index.unlink()
+        Lattice.index(folder, path=index, model=None).close()
+        assert {hit.path for hit in notes.search("plain bat")} == {"bat.txt", "owl.txt"}
+
+
+def test_closing_midway_and_using_it_after_are_told_plainly(index: Path) -> None:
+    opened = Lattice.open(index, model=None)
+    midway = opened.iter_search("telescope")
+    next(midway)
+    opened.close()
+    midway.close()
+    with pytest.raises(IndexProblem, match="closed"):
+        opened.search("telescope")
+
+
+@pytest.mark.model
+def test_closing_frees_the_model(index: Path) -> None:
+    opened = Lattice.open(index)
+    judge = opened.judge()
+    assert isinstance(judge, LikelihoodJudge)
+    opened.close()
+    with pytest.raises(ModelUnusable, match="closed"):
+        judge.engine.continuation_logprobs(["a"], "b")

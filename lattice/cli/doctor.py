@@ -176,6 +176,9 @@ def _model() -> Check:
     model = find_model(None, os.environ)
     if model is None:
         return Check("model", "note", "none; search ranks by words and vectors alone", EMBEDDED_CURE)
+    from lattice.models.llama.native import check_gguf
+
+    check_gguf(model)
     return Check("model", "ok", str(model))
 
 

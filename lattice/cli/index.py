@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lattice.cli.options import json_option
+from lattice.cli.options import json_option, path_of
 from lattice.cli.progress import Bars
-from lattice.cli.terminal import clean, counted, notice, print_json
+from lattice.cli.terminal import clean_name, counted, notice, on_one_line, print_json
 from lattice.errors import EXIT_INTERRUPTED, IndexLocked, IndexProblem, IndexTooNew
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
 
 
 @click.command("index", short_help="Build or refresh the index of a folder.")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--index", "path", type=click.Path(path_type=Path), metavar="PATH", help="Where to keep the index file.")
+@click.argument("folder", type=click.Path(), callback=path_of)
+@click.option(
+    "--index", "path", type=click.Path(), callback=path_of, metavar="PATH", help="Where to keep the index file."
+)
 @click.option("--branching", type=click.IntRange(2, 100), metavar="M", help="Children a node has at most (new: 12).")
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option
@@ -35,6 +37,9 @@ def index_command(
     Reads Markdown, text, reStructuredText, HTML, PDF and source code; leaves out what .gitignore and .latticeignore
     name, hidden files and binaries. The old index stays in use until the new one is complete.
 
+    The index file goes to --index, else to the folder's own place in the data folder, which `lattice list` shows.
+    LATTICE_INDEX, which names an index to read, has no part in it.
+
     \b
     lattice index ~/notes
     lattice index . --index project.lattice
@@ -42,7 +47,7 @@ def index_command(
     from lattice.indexing import index_folder
     from lattice.store.places import index_path_for
 
-    target = path.expanduser() if path else index_path_for(folder)
+    target = path or index_path_for(folder)
     settings = None if branching is None else _with_branching(target, branching)
     existed = target.exists()
     try:
@@ -71,7 +76,7 @@ def _with_branching(target: Path, branching: int) -> BuildSettings:
 
 
 def _summary(built: Built) -> str:
-    root = clean(str(built.root))
+    root = clean_name(str(built.root))
     counts = f"{counted(built.documents, 'file')}, {counted(built.passages, 'passage')}, {counted(built.nodes, 'node')}"
     if built.fresh:
         return f"{root} is up to date: {counts}."
@@ -83,7 +88,7 @@ def skipped_lines(skipped: tuple[Skipped, ...]) -> list[str]:
     if not skipped:
         return []
     lines = [f"Skipped {counted(len(skipped), 'file')}:"]
-    lines += [f"  {clean(each.path)}: {clean(each.reason)}" for each in skipped[:_SKIPPED_SHOWN]]
+    lines += [f"  {clean_name(each.path)}: {on_one_line(each.reason)}" for each in skipped[:_SKIPPED_SHOWN]]
     rest = len(skipped) - _SKIPPED_SHOWN
     return [*lines, f"  and {rest:,} more (--json names all)"] if rest > 0 else lines
 

@@ -10,7 +10,7 @@ import click
 
 from lattice.cli.index import skipped_lines
 from lattice.cli.options import choose_index, index_again, index_option, json_option
-from lattice.cli.terminal import clean, counted, in_bytes, print_json
+from lattice.cli.terminal import clean_name, counted, in_bytes, on_one_line, print_json
 from lattice.errors import CorpusProblem, IndexProblem
 
 if TYPE_CHECKING:
@@ -57,11 +57,15 @@ def _entry(known: KnownIndex) -> dict[str, Any]:
 
 def _entry_lines(entry: dict[str, Any]) -> list[str]:
     if entry["problem"] is not None:
-        return [clean(entry["root"] or entry["path"]), f"  problem: {clean(entry['problem'])}"]
+        return [clean_name(entry["root"] or entry["path"]), f"  problem: {on_one_line(entry['problem'])}"]
     is_gone = not Path(entry["root"]).is_dir()
     counts = f"{counted(entry['documents'], 'file')}, {counted(entry['passages'], 'passage')}"
-    lines = [clean(entry["root"]) + (" (the folder is gone)" if is_gone else "")]
-    return [*lines, f"  {counts}, {in_bytes(entry['bytes'])}, built {entry['built_at']}", f"  {clean(entry['path'])}"]
+    lines = [clean_name(entry["root"]) + (" (the folder is gone)" if is_gone else "")]
+    return [
+        *lines,
+        f"  {counts}, {in_bytes(entry['bytes'])}, built {entry['built_at']}",
+        f"  {clean_name(entry['path'])}",
+    ]
 
 
 @click.command("status", short_help="Say what is in an index and how fresh it is.")
@@ -126,8 +130,8 @@ def _status_lines(path: Path, status: Status, changed: Changes | None) -> list[s
         f"{counted(status.documents, 'file')}, {counted(status.passages, 'passage')}, {counted(status.nodes, 'node')}"
     )
     lines = [
-        f"folder: {clean(status.root)}",
-        f"index: {clean(str(path))} ({in_bytes(status.size)}, format {status.format})",
+        f"folder: {clean_name(status.root)}",
+        f"index: {clean_name(str(path))} ({in_bytes(status.size)}, format {status.format})",
         f"built: {status.built_at}, generation {status.generation}",
         f"holds: {counts}, depth {status.depth}",
     ]
@@ -137,6 +141,6 @@ def _status_lines(path: Path, status: Status, changed: Changes | None) -> list[s
         return [*lines, "fresh: yes, nothing has changed in the folder"]
     lines.append(f"fresh: no; {changed_words(changed)}. Refresh it: {index_again(status.root, path)}")
     for names, what in ((changed.added, "added"), (changed.changed, "changed"), (changed.removed, "removed")):
-        lines += [f"  {what}: {clean(name)}" for name in names[:_NAMES_SHOWN]]
+        lines += [f"  {what}: {clean_name(name)}" for name in names[:_NAMES_SHOWN]]
         lines += [f"  {what}: {len(names) - _NAMES_SHOWN:,} more"] if len(names) > _NAMES_SHOWN else []
     return lines

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lattice.cli.terminal import clean, counted, dim, mark, on_one_line, wrap
+from lattice.cli.terminal import clean, clean_name, counted, dim, mark, on_one_line, wrap
 
 if TYPE_CHECKING:
     from lattice.store.store import Store
@@ -21,8 +21,8 @@ _PASSED_OVER = 10  # how many unopened branches a trace names; --json names all
 def place(path: str, location: Location) -> str:
     """Give where a passage begins, in the form that editors and terminals open: `path:line`, or the page."""
     if location.kind == "page":
-        return f"{clean(path)}, page {location.start}"
-    return f"{clean(path)}:{location.start}"
+        return f"{clean_name(path)}, page {location.start}"
+    return f"{clean_name(path)}:{location.start}"
 
 
 def headings(title: str, heading: Sequence[str]) -> str:

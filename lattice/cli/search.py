@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lattice.cli.indexes import changed_words, changes_of
-from lattice.cli.options import choose_index, index_again, index_option, json_option
+from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, path_of
 from lattice.cli.render import usage_words
 from lattice.cli.terminal import counted, is_terminal, notice
 from lattice.cli.views import View, view_for
@@ -28,11 +28,20 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, required=True, metavar="QUERY...")
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Hits to show.")
 @click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
-@click.option("--model", type=click.Path(path_type=Path), metavar="PATH", help="A GGUF file to read with.")
+@click.option("--model", type=click.Path(), callback=path_of, metavar="PATH", help="A GGUF file to read with.")
 @click.option("--no-model", is_flag=True, help="Rank by lexical and vector search alone.")
-@click.option("--min-relevance", type=click.FloatRange(0, 1), default=0.0, metavar="X", help="Leave out hits below X.")
+@click.option(
+    "--min-relevance",
+    type=click.FloatRange(0, 1),
+    callback=finite,
+    default=0.0,
+    metavar="X",
+    help="Leave out hits below X.",
+)
 @click.option("--budget", type=click.IntRange(1), metavar="TOKENS", help="Tokens that the model may read.")
-@click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Stop the reading after S seconds.")
+@click.option(
+    "--seconds", type=click.FloatRange(0), callback=finite, metavar="S", help="Stop the reading after S seconds."
+)
 @index_option
 @json_option
 @click.pass_context
@@ -119,7 +128,7 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float) -> None:
     from lattice.store.places import remember_hits
 
     store = lattice.store
-    problem = remember_hits(store.path, answer.query, [hit.id for hit in answer.hits], store.status().generation)
+    problem = remember_hits(store.path, answer.query, [hit.id for hit in answer.hits], store.status().build)
     if problem is not None:
         notice(f"`lattice show N` will not know these hits: {problem}")
     if not answer.hits:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lattice.cli.contract import node_json, passage_json
-from lattice.cli.options import choose_index, index_option, json_option, node_named
+from lattice.cli.options import choose_index, find_index, index_option, is_named, json_option, node_named, node_number
 from lattice.cli.render import label, node_lines, passage_lines
-from lattice.cli.terminal import counted, print_json
-from lattice.errors import IndexProblem, UsageError
+from lattice.cli.terminal import clean_name, counted, notice, print_json
+from lattice.errors import IndexNotFound, IndexProblem, UsageError
 
 if TYPE_CHECKING:
     from lattice.store.store import Store
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @json_option
 def show_command(which: str, context: int, index: Path | None, as_json: bool) -> None:
     """Show the Nth hit of the last search, or the node ID (such as n12): a passage whole, with the beginnings of its
-    neighbours; or a branch of the tree with its children.
+    neighbours; or a branch of the tree with its children. A node is looked up in the index that is named or near, else
+    in that of the last search.
 
     \b
     lattice show 1
@@ -35,11 +36,11 @@ def show_command(which: str, context: int, index: Path | None, as_json: bool) ->
     """
     from lattice.store.store import Store
 
-    path, generation, name = _last_hit(int(which), index) if _is_rank(which) else (choose_index(index), None, which)
+    path, build, number = _last_hit(int(which), index) if _is_rank(which) else _node(which, index)
     with Store.open(path) as store, store.reading():
-        if generation is not None and generation != store.status().generation:
+        if build is not None and build != store.status().build:
             raise IndexProblem("The index was built anew since the last search. Search again, then show the hit.")
-        node = node_named(store, name)
+        node = node_named(store, number)
         if as_json:
             print_json(_shown_json(store, node, context))
         else:
@@ -50,19 +51,41 @@ def _is_rank(which: str) -> bool:
     return which.isascii() and which.isdigit() and len(which) < 10
 
 
-def _last_hit(rank: int, index: Path | None) -> tuple[Path, int | None, str]:
+def _node(which: str, index: Path | None) -> tuple[Path, str | None, int]:
+    """Give a node's index, the build that it must be (None: any), and the node's number."""
+    if not which.startswith("n"):
+        raise UsageError(f"{which!r} is no node, and no number of a hit. Write `lattice show 1`, or n12 for a node.")
+    number = node_number(which)  # before an index is looked for: no index could mend it
+    return *_index_of_node(index), number
+
+
+def _index_of_node(index: Path | None) -> tuple[Path, str | None]:
+    from lattice.store.places import last_hits
+
+    last = None if is_named(index) else last_hits()
+    if last is not None and last.index.exists():
+        try:
+            found = find_index(index)
+        except IndexNotFound:
+            found = None
+        if found is None or (found.how == "only" and found.path.resolve() != last.index):
+            notice(f"Using the index of the last search, {clean_name(str(last.index))}")
+            return last.index, last.build
+    return choose_index(index), None
+
+
+def _last_hit(rank: int, index: Path | None) -> tuple[Path, str | None, int]:
     from lattice.store.places import last_hits
 
     last = last_hits()
     if last is None:
         raise UsageError("No search is remembered. Search first, or name a node such as n12.")
     if index is not None and choose_index(index).resolve() != last.index:
-        raise UsageError(
-            f"The last search was in {last.index}. Search in this index first, or name a node such as n12."
-        )
+        where = clean_name(str(last.index))
+        raise UsageError(f"The last search was in {where}. Search in this index first, or name a node such as n12.")
     if not 1 <= rank <= len(last.nodes):
         raise UsageError(f"The last search, {last.query!r}, has {counted(len(last.nodes), 'hit')}; there is no {rank}.")
-    return last.index, last.generation, f"n{last.nodes[rank - 1]}"
+    return last.index, last.build, last.nodes[rank - 1]
 
 
 def _neighbours(store: Store, node: Node, context: int) -> tuple[Passage, list[Passage], list[Passage]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,8 @@ MAX_COLUMNS = 110  # longer lines are hard to read, however wide the window is
 # A document may hold control characters; shown as they are, they could move the cursor or retitle the window. A lone
 # surrogate stands for a byte of a file name that is no UTF-8, and cannot be printed.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+_LINE_BREAKING = re.compile("[\t\n\u2028\u2029]")
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -37,6 +40,11 @@ def columns() -> int:
 def clean(text: str) -> str:
     """Replace every character that commands a terminal or cannot be printed, one for one; keep newlines and tabs."""
     return _UNPRINTABLE.sub("\ufffd", text)
+
+
+def clean_name(name: str) -> str:
+    """Clean a path or name and keep it on one line, one character for one: a file's name may hold a newline."""
+    return _LINE_BREAKING.sub("\ufffd", clean(name))
 
 
 def on_one_line(text: str) -> str:
@@ -94,7 +102,8 @@ def dim(text: str) -> str:
 
 def notice(text: str) -> None:
     """Tell the user something on standard error, which keeps standard output for data."""
-    click.echo(clean(text), err=True)
+    with contextlib.suppress(OSError):  # standard error is full or gone: there is nobody left to tell
+        click.echo(clean(text), err=True)
 
 
 def counted(number: int, thing: str) -> str:

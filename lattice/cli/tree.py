@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lattice.cli.contract import node_json
-from lattice.cli.options import choose_index, index_option, json_option, node_named
+from lattice.cli.options import choose_index, index_option, json_option, node_named, node_number
 from lattice.cli.render import label
 from lattice.cli.terminal import counted, dim, print_json
 
@@ -32,8 +32,9 @@ def tree_command(depth: int | None, name: str | None, index: Path | None, as_jso
     """
     from lattice.store.store import Store
 
+    number = None if name is None else node_number(name)
     with Store.open(choose_index(index)) as store, store.reading():
-        top = node_named(store, name) if name else store.root()
+        top = store.root() if number is None else node_named(store, number)
         if as_json:
             print_json({"root": store.status().root, "tree": _nested(store, top, depth)})
             return

@@ -31,7 +31,8 @@ def create_tables(db: Database) -> None:
     db.execute(
         "CREATE TABLE build (id INTEGER PRIMARY KEY CHECK (id = 1), root TEXT NOT NULL, built_at TEXT NOT NULL, "
         "generation INTEGER NOT NULL, settings TEXT NOT NULL, documents INTEGER NOT NULL, passages INTEGER NOT NULL, "
-        "nodes INTEGER NOT NULL, depth INTEGER NOT NULL, dimensions INTEGER NOT NULL, skipped INTEGER NOT NULL)"
+        "nodes INTEGER NOT NULL, depth INTEGER NOT NULL, dimensions INTEGER NOT NULL, skipped INTEGER NOT NULL, "
+        "builder INTEGER NOT NULL, identity TEXT NOT NULL)"
     )
     # Contentless: the passages' text is kept once, in `passages`; this holds only which word stands where.
     db.execute(f'CREATE VIRTUAL TABLE lexical USING fts5(title, heading, text, content="", tokenize="{_TOKENIZER}")')

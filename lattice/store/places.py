@@ -52,12 +52,12 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class LastSearch:
-    """The hits of the last search, best first, as node ids of the index's `generation` at that time."""
+    """The hits of the last search, best first, as node ids of the `build` that was searched (see `Status.build`)."""
 
     index: Path
     query: str
     nodes: tuple[int, ...]
-    generation: int | None
+    build: str | None
 
 
 def index_path_for(folder: Path, environ: Mapping[str, str] | None = None) -> Path:
@@ -73,18 +73,19 @@ def known_indexes(environ: Mapping[str, str] | None = None) -> list[KnownIndex]:
     return [_known(path) for path in sorted(_indexes(environ).glob(f"*{SUFFIX}"))]
 
 
-def resolve(index: Path | None, environ: Mapping[str, str], cwd: Path) -> Resolved:
+def resolve(index: Path | None, environ: Mapping[str, str], cwd: Path | None) -> Resolved:
     """Find the index that a command means.
 
     In this order: `index` (the `--index` option), `LATTICE_INDEX`, the nearest indexed folder at or above `cwd`, the
-    only index in the default place. The first two may name an index file or a folder that has been indexed.
-    Raises IndexNotFound, with the choices.
+    only index in the default place. The first two may name an index file or a folder that has been indexed, even one
+    that has been moved away since. `cwd` is None where the working directory was deleted; a relative name then raises
+    IndexProblem. Raises IndexNotFound, with the choices.
     """
     if index is not None:
-        return Resolved(_named(cwd / index.expanduser(), environ), "option")
+        return Resolved(_named(_absolute(index, cwd), environ), "option")
     if named := environ.get(INDEX_VARIABLE):
-        return Resolved(_named(cwd / Path(named).expanduser(), environ), "environment")
-    for folder in (cwd, *cwd.parents):
+        return Resolved(_named(_absolute(Path(named), cwd), environ), "environment")
+    for folder in (cwd, *cwd.parents) if cwd else ():
         if (path := index_path_for(folder, environ)).exists():
             return Resolved(path, "folder")
     known = known_indexes(environ)
@@ -97,13 +98,16 @@ def remember_hits(
     index: Path,
     query: str,
     nodes: Iterable[int],
-    generation: int | None = None,
+    build: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str | None:
     """Keep the hits of a search for `last_hits`; give None, or why they could not be kept (which fails no search)."""
-    path = _state(environ) / _LAST_SEARCH
-    record = {"index": str(index.resolve()), "query": query, "nodes": list(nodes), "generation": generation}
     try:
+        path = _state(environ) / _LAST_SEARCH
+    except IndexProblem as problem:
+        return str(problem)
+    try:
+        record = {"index": str(index.resolve()), "query": query, "nodes": list(nodes), "build": build}
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, json.dumps(record))
     except OSError as error:
@@ -115,15 +119,18 @@ def last_hits(environ: Mapping[str, str] | None = None) -> LastSearch | None:
     """Give what the last search found; None when nothing readable was kept."""
     try:
         record = json.loads((_state(environ) / _LAST_SEARCH).read_bytes())
-        nodes = tuple(int(node) for node in record["nodes"])
-        return LastSearch(Path(record["index"]), str(record["query"]), nodes, record["generation"])
+        nodes, build = tuple(int(node) for node in record["nodes"]), record["build"]
+        return LastSearch(Path(record["index"]), str(record["query"]), nodes, None if build is None else str(build))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _home(environ: Mapping[str, str] | None) -> Path | None:
     named = (os.environ if environ is None else environ).get(HOME_VARIABLE)
-    return Path(named).expanduser().resolve() if named else None
+    try:
+        return Path(named).expanduser().resolve() if named else None
+    except FileNotFoundError as error:
+        raise _lost(f"{HOME_VARIABLE}={named}") from error
 
 
 def _indexes(environ: Mapping[str, str] | None) -> Path:
@@ -148,22 +155,38 @@ def _known(path: Path) -> KnownIndex:
         return KnownIndex(path, None, str(read_problem(path, error)))
 
 
+def _absolute(named: Path, cwd: Path | None) -> Path:
+    path = named.expanduser()
+    if cwd is None and not path.is_absolute():
+        raise _lost(str(named))
+    return path if cwd is None else cwd / path
+
+
+def _lost(relative: str) -> IndexProblem:
+    return IndexProblem(
+        f"{relative} is relative to the working directory, which was deleted. "
+        "Change to a folder that exists, or give an absolute path."
+    )
+
+
 def _named(path: Path, environ: Mapping[str, str]) -> Path:
-    if not path.is_dir():
-        if path.exists():
-            return path
-        raise IndexNotFound(f"There is no index at {path}. Make one with `lattice index FOLDER --index {path}`.")
-    indexed = index_path_for(path, environ)
-    if indexed.exists():
+    # By `os.path`, for which a volume that does not answer is a path that is not there: its index may still be.
+    is_folder = os.path.isdir(path)
+    if os.path.exists(path) and not is_folder:
+        return path
+    if (indexed := index_path_for(path, environ)).exists():
         return indexed
-    raise IndexNotFound(f"The folder {path} has no index. Make one with `lattice index {path}`.")
+    if is_folder:
+        raise IndexNotFound(f"The folder {path} has no index. Make one with `lattice index {path}`.")
+    raise IndexNotFound(f"There is no index at {path}. Make one with `lattice index FOLDER --index {path}`.")
 
 
-def _choices(known: list[KnownIndex], cwd: Path) -> str:
+def _choices(known: list[KnownIndex], cwd: Path | None) -> str:
     if not known:
         return "There is no index yet. Make one with `lattice index FOLDER`."
     lines = [f"  {each.root or each.problem} ({each.path})" for each in known]
-    return "\n".join([f"{cwd} is in no indexed folder, and there are several indexes. Name one with --index:", *lines])
+    where = f"{cwd} is in no indexed folder" if cwd else "The working directory was deleted"
+    return "\n".join([f"{where}, and there are several indexes. Name one with --index:", *lines])
 
 
 def _replace(path: Path, text: str) -> None:

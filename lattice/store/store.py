@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from lattice.errors import IndexProblem
 from lattice.store import lexical
 from lattice.store.opening import connect, identity, read_problem
 from lattice.types import BuildSettings, Candidate, Document, Location, Matrix, Node, Passage, Skipped
@@ -40,14 +42,18 @@ _CANDIDATE = (
 )
 _STATUS = (
     "SELECT root, built_at, documents, passages, nodes, depth, page_count * page_size, user_version, generation, "
-    "skipped FROM build, pragma_page_count, pragma_page_size, pragma_user_version"
+    "skipped, builder, identity FROM build, pragma_page_count, pragma_page_size, pragma_user_version"
 )
 _LISTED = "IN (SELECT value FROM json_each(?))"  # one statement for any number of ids
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is in an index. `built_at` is ISO 8601 in UTC, `depth` that of the deepest node, `size` bytes on disk."""
+    """What is in an index. `built_at` is ISO 8601 in UTC, `depth` that of the deepest node, `size` bytes on disk.
+
+    `build` tells one build from any other: where it is the same, so are ids, texts and vectors. `generation` only
+    counts the builds at this place, from 1 again once the file was removed. `builder` is its BUILDER_VERSION.
+    """
 
     root: str
     built_at: str
@@ -59,15 +65,22 @@ class Status:
     format: int
     generation: int
     skipped: int
+    builder: int
+    build: str
 
 
 class Store:
-    """An open index; satisfies `types.Tree`. Every method may raise IndexCorrupt where the file is damaged."""
+    """An open index; satisfies `types.Tree`. Every method may raise IndexCorrupt where the file is damaged.
+
+    After `close`, and in any thread but the one that opened it, every method may raise IndexProblem.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._identity = identity(path)
         self._connection = connect(path)
+        self._thread = threading.get_ident()
+        self._is_closed = False
         self._readers = 0
         self._forget()
 
@@ -78,7 +91,10 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; the store cannot be used any more."""
-        self._connection.close()
+        with self._problems():
+            self._connection.close()
+        self._is_closed = True
+        self._forget()
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +116,8 @@ class Store:
             yield self
         finally:
             self._readers -= 1
-            if self._readers == 0:
+            # A store that was closed in the block has let go already.
+            if self._readers == 0 and not self._is_closed:
                 self._rows("ROLLBACK")
                 self._forget()
 
@@ -227,10 +244,17 @@ class Store:
     def _problems(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.ProgrammingError:
-            raise  # closed, or another thread's: the caller's mistake, not the file's
+        except sqlite3.ProgrammingError as error:
+            raise self._misuse() or error from None
         except (sqlite3.DatabaseError, UnicodeError) as error:
             raise read_problem(self.path, error) from error
+
+    def _misuse(self) -> IndexProblem | None:
+        if self._is_closed:
+            return IndexProblem(f"The index {self.path} is closed. Open it again before you use it.")
+        if threading.get_ident() != self._thread:
+            return IndexProblem(f"The index {self.path} was opened in another thread. Open one object a thread.")
+        return None
 
     def _rows(self, sql: str, *parameters: object) -> list[Row]:
         with self._problems():
@@ -250,6 +274,8 @@ class Store:
 
     def _renew(self) -> None:
         """Move on to the file that a build has put in the old one's place, if it has."""
+        with self._problems():
+            self._connection.cursor()  # a closed store stays closed, and another thread's is left alone
         now = identity(self.path)
         if now is None or now == self._identity:
             return

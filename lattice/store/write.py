@@ -7,12 +7,14 @@ journal or log beside it, so that reading it creates none.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +25,7 @@ from lattice.errors import IndexLocked, IndexProblem
 from lattice.store.lexical import terms
 from lattice.store.migrations import migrate
 from lattice.store.opening import connect, identity, read_header
-from lattice.types import Snapshot
+from lattice.types import BUILDER_VERSION, Snapshot
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -31,19 +33,54 @@ if TYPE_CHECKING:
 Row = tuple[object, ...]
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")  # what SQLite may keep beside a database
+_IDENTITY_BYTES = 16  # 128 bits: no two builds will ever share an identity by chance
+
+
+class _Held(threading.local):
+    """The indexes that this thread has the sole right to write."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+
+
+_held = _Held()
 
 
 def write(path: Path, snapshot: Snapshot, built_at: str) -> None:
     """Make `snapshot` the content of the index at `path`, creating file and folders where missing.
 
-    `built_at` is an ISO 8601 time in UTC. Raises IndexLocked while another process writes this index; IndexCorrupt
-    where `path` is some other file; IndexTooNew; IndexProblem where the disk is full or the place cannot be written.
+    `built_at` is an ISO 8601 time in UTC. Raises what `sole_writer` raises, in whose block it may be called, and
+    IndexProblem where the disk is full.
     """
-    path = path.resolve()
+    with sole_writer(path), _problems(path):
+        _write_and_flip(path.resolve(), snapshot, built_at)
+
+
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Be the only writer of the index at `path` until the block ends; blocks of one thread may be nested.
+
+    A build belongs into it from its first look at the folder, so that no older state is written over a newer one, and
+    so that it fails before the work. Folders are created where missing, and go again if nothing came into them. Raises
+    IndexLocked while another process or thread is in such a block; IndexCorrupt where `path` is some other file;
+    IndexTooNew; IndexProblem where it is a folder or the place cannot be written.
+    """
+    with ExitStack() as until_the_end:
+        with _problems(path):
+            path = path.resolve()
+            _refuse_other(path)
+            if path not in _held.paths:
+                until_the_end.enter_context(_folder_of(path))
+                until_the_end.enter_context(_lock(path))
+                until_the_end.callback(_held.paths.discard, path)
+                _held.paths.add(path)
+        yield
+
+
+@contextmanager
+def _problems(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _sole_writer(path):
-            _write_and_flip(path, snapshot, built_at)
+        yield
     except (OSError, sqlite3.OperationalError) as error:
         raise IndexProblem(
             f"The index {path} cannot be written ({error}); what was there before is unchanged. "
@@ -62,8 +99,29 @@ def _write_and_flip(path: Path, snapshot: Snapshot, built_at: str) -> None:
         new.unlink(missing_ok=True)
 
 
+def _refuse_other(path: Path) -> None:
+    """Refuse to replace what is no index of ours; an empty file and a damaged index may be replaced."""
+    if path.exists() and not path.is_file():
+        what = "folder" if path.is_dir() else "device"
+        raise IndexProblem(f"{path} is a {what}, and an index is a file. Name a file with --index.")
+    if path.exists() and path.stat().st_size > 0:
+        read_header(path)
+
+
 @contextmanager
-def _sole_writer(path: Path) -> Iterator[None]:
+def _folder_of(path: Path) -> Iterator[None]:
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty: the index is in it
+            for folder in missing:
+                folder.rmdir()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
     """Hold the lock of `path`; it is SQLite's own, on an empty file, so the system frees it when the process dies."""
     lock = path.with_name(f".{path.name}-lock")
     busy = IndexLocked(f"Another process is writing {path}. Wait until it has finished, then try again.")
@@ -80,19 +138,17 @@ def _sole_writer(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink()
+            with suppress(OSError):  # left behind, it holds nobody up
+                lock.unlink()
 
 
 def _generation(path: Path) -> int:
-    """Read the generation at `path`, 0 where nothing readable is; refuse to replace what is no index of ours."""
-    if not path.exists() or path.stat().st_size == 0:
-        return 0
-    read_header(path)
+    """Read the generation at `path`, 0 where nothing readable is."""
     try:
         with closing(connect(path)) as connection:
             return int(connection.execute("SELECT generation FROM build").fetchone()[0])
     except (IndexProblem, sqlite3.DatabaseError, TypeError):
-        return 0  # a damaged index of ours: this build is its cure
+        return 0  # none yet, or a damaged one of ours: this build is its cure
 
 
 def _fill(new: Path, snapshot: Snapshot, built_at: str, generation: int) -> None:
@@ -103,17 +159,27 @@ def _fill(new: Path, snapshot: Snapshot, built_at: str, generation: int) -> None
         connection.execute("PRAGMA journal_mode = MEMORY")
         connection.execute("PRAGMA synchronous = OFF")
         db = Database(connection, execute_plugins=False)
+        seal = hashlib.blake2b(digest_size=_IDENTITY_BYTES)
         with db.atomic():
             migrate(db)
-            _insert(db, "documents", _documents(snapshot))
-            _insert(db, "passages", _passages(snapshot))
-            _insert(db, "nodes", _nodes(snapshot))
-            _insert(db, "vectors", _vectors(snapshot))
-            _insert(db, "arrays", _arrays(snapshot))
-            _insert(db, "skipped", _skipped(snapshot))
-            _insert(db, "build", iter([_build(snapshot, built_at, generation)]))
+            _insert(db, "documents", _sealed(seal, _documents(snapshot)))
+            _insert(db, "passages", _sealed(seal, _passages(snapshot)))
+            _insert(db, "nodes", _sealed(seal, _nodes(snapshot)))
+            _insert(db, "vectors", _sealed(seal, _vectors(snapshot)))
+            _insert(db, "arrays", _sealed(seal, _arrays(snapshot)))
+            _insert(db, "skipped", _sealed(seal, _skipped(snapshot)))
             _insert(db, "lexical", _words(snapshot), columns=("rowid", "title", "heading", "text"))
             db.execute("INSERT INTO lexical(lexical) VALUES ('optimize')")
+            _insert(db, "build", iter([_build(snapshot, built_at, generation, seal)]))
+
+
+def _sealed(seal: hashlib.blake2b, rows: Iterator[Row]) -> Iterator[Row]:
+    """Pass the rows on, each taken into `seal` on its way: so the seal is of all that was written."""
+    for row in rows:
+        for value in row:
+            raw = value if isinstance(value, bytes) else ascii(value).encode()
+            seal.update(b"%d:" % len(raw) + raw)  # with its length, so that no two rows read alike
+        yield row
 
 
 def _insert(db: Database, table: str, rows: Iterator[Row], columns: tuple[str, ...] = ()) -> None:
@@ -172,12 +238,13 @@ def _skipped(snapshot: Snapshot) -> Iterator[Row]:
         yield number, _text(each.path), _text(each.reason), each.size, each.modified_ns
 
 
-def _build(snapshot: Snapshot, built_at: str, generation: int) -> Row:
+def _build(snapshot: Snapshot, built_at: str, generation: int, seal: hashlib.blake2b) -> Row:
     settings = json.dumps(asdict(snapshot.settings), sort_keys=True)
+    seal.update(ascii((snapshot.root, built_at, settings, BUILDER_VERSION)).encode())
     depth = max((node.depth for node in snapshot.nodes), default=0)
-    counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes), depth)
-    dimensions = snapshot.vectors.shape[1]
-    return 1, _text(snapshot.root), built_at, generation, settings, *counts, dimensions, len(snapshot.skipped)
+    sizes = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes), depth)
+    counts = (*sizes, snapshot.vectors.shape[1], len(snapshot.skipped))
+    return 1, _text(snapshot.root), built_at, generation, settings, *counts, BUILDER_VERSION, seal.hexdigest()
 
 
 def _words(snapshot: Snapshot) -> Iterator[Row]:

@@ -45,6 +45,7 @@ def invoke(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Inv
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LATTICE_HOME", str(place.home))
     monkeypatch.chdir(tmp_path)
+    (place.home / "last-search.json").unlink(missing_ok=True)  # another test's
     return lambda *arguments: CliRunner().invoke(main, list(arguments), prog_name="lattice")
 
 

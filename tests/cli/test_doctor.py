@@ -95,6 +95,14 @@ def test_a_model_that_is_named_and_missing_is_a_problem(monkeypatch: pytest.Monk
     assert outcome("model").outcome == "problem"
 
 
+def test_a_model_that_is_no_gguf_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "txt.gguf").write_text("a text, and no model")
+    monkeypatch.setenv("LATTICE_MODEL", str(tmp_path / "txt.gguf"))
+    found = outcome("model")
+    assert found.outcome == "problem"
+    assert "txt.gguf is no GGUF file" in found.detail
+
+
 def test_a_search_that_finds_the_wrong_text_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(*_: object, **__: object) -> Iterator[object]:
         return iter(())

@@ -87,5 +87,25 @@ def test_a_folder_that_is_not_there_is_one_clear_message(invoke: Invoke, tmp_pat
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("arguments", [("",), (".", "--index", "")])
+def test_an_empty_path_is_not_the_working_directory(invoke: Invoke, empty_home: Path, arguments: tuple[str]) -> None:
+    result = invoke("index", *arguments)
+    assert result.exit_code == 2
+    assert "is empty. Name a path" in result.stderr
+    assert not empty_home.exists()
+
+
+def test_the_environment_does_not_say_where_an_index_goes(
+    invoke: Invoke, empty_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATTICE_INDEX", str(tmp_path / "other.lattice"))
+    folder = write_folder(tmp_path / "docs")
+    assert json.loads(invoke("index", str(folder), "--json").stdout)["path"] == str(index_path_for(folder))
+    assert not (tmp_path / "other.lattice").exists()
+    for words in (invoke("index", "--help").stdout, invoke("--help").stdout):
+        assert "LATTICE_INDEX" in words
+        assert "has no part in it" in " ".join(words.split())
+
+
 def test_a_wrong_branching_is_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert invoke("index", str(tmp_path), "--branching", "1").exit_code == 2

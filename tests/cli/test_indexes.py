@@ -90,6 +90,36 @@ def test_the_folder_names_its_index(invoke: Invoke, place: Place) -> None:
     assert f"folder: {place.folder}" in invoke("status", "--index", str(place.folder)).stdout
 
 
+@pytest.mark.parametrize("content", [None, b"no index"])
+def test_an_error_says_that_the_environment_named_the_index(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    index = tmp_path / "i.lattice"
+    if content is not None:
+        index.write_bytes(content)
+    monkeypatch.setenv("LATTICE_INDEX", str(index))
+    result = invoke("status")
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"error: LATTICE_INDEX names {index}. ")
+    monkeypatch.setenv("LATTICE_INDEX", str(tmp_path / "unused"))
+    assert "LATTICE_INDEX" not in invoke("status", "--index", str(index)).stderr
+
+
+def test_a_name_with_a_newline_breaks_no_line(invoke: Invoke, empty_home: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "do\ncs")
+    (folder / "b\tad\n.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    (folder / "r\n.md").write_text("# Rhubarb\n\nIt grows in the shade of the wall.\n")
+    shown = invoke("index", str(folder)).stdout
+    (folder / "ne\nw.md").write_text("# New\n\nA text.\n")
+    search = invoke("search", "rhubarb", "--no-model")
+    shown += search.stdout + search.stderr + invoke("show", "1").stdout
+    shown += "".join(invoke(command).stdout for command in ("status", "list", "tree"))
+    assert shown.count("r\ufffd.md:") == 3
+    halves = ("cs", ".pdf", ".md", "w.md", "ad")
+    assert [line for line in shown.splitlines() if line.startswith(halves)] == []
+    assert "do\\x0acs" in shown  # in the command that refreshes, so that it can be pasted
+
+
 def test_the_environment_names_an_index(invoke: Invoke, own: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATTICE_INDEX", own[1])
     result = invoke("status")

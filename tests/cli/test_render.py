@@ -52,6 +52,11 @@ def test_place_is_what_editors_open() -> None:
     assert place("a/b.pdf", Location("page", 3, 4)) == "a/b.pdf, page 3"
 
 
+def test_a_newline_in_a_path_breaks_no_line() -> None:
+    assert place("a\nb\t.md", Location("lines", 3, 9)) == "a\ufffdb\ufffd.md:3"
+    assert len(hit_lines(replace(HIT, path="a\nb.md"), 0)[0].splitlines()) == 1
+
+
 def test_usage_names_what_was_generated_only_when_something_was() -> None:
     assert usage_words(Usage(evaluated=1200, reused=30, seconds=1.26)) == "1,200 tokens read, 30 reused, 1.3 s"
     assert "5 written" in usage_words(Usage(evaluated=1, generated=5))

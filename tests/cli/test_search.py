@@ -119,6 +119,33 @@ def test_model_and_no_model_contradict_each_other(invoke: Invoke) -> None:
     assert invoke("search", "x", "--no-model", "--model", "m.gguf").exit_code == 2
 
 
+@pytest.mark.parametrize("option", ["--index", "--model"])
+@pytest.mark.parametrize(
+    ("value", "message"), [("", "is empty"), ("~nosuch/x", "names ~nosuch/x, and there is no home")]
+)
+def test_a_path_that_names_nothing_is_wrong_usage(invoke: Invoke, option: str, value: str, message: str) -> None:
+    result = invoke("search", "roses", option, value)
+    assert result.exit_code == 2
+    assert f"error: {option} {message}" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["LATTICE_INDEX", "LATTICE_MODEL", "LATTICE_HOME"])
+def test_a_variable_that_names_no_home_is_wrong_usage(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "~nosuch/x")
+    result = invoke("search", "roses")
+    assert result.exit_code == 2
+    assert f"error: {name} names ~nosuch/x" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "value"), [("--min-relevance", "nan"), ("--seconds", "nan"), ("--seconds", "inf")])
+def test_a_limit_is_a_finite_number(invoke: Invoke, option: str, value: str) -> None:
+    result = invoke("search", "roses", "--no-model", option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+
+
 def test_a_model_that_is_not_there_is_an_error(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("search", "x", "--model", str(tmp_path / "none.gguf"))
     assert result.exit_code == 3
@@ -202,6 +229,23 @@ def test_a_search_from_within_the_folder_needs_no_option(place: Place) -> None:
     assert done.returncode == 0
     assert "garden/roses.md:1" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("option", [True, False])
+def test_a_deleted_working_directory_needs_an_absolute_path(
+    invoke: Invoke, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: bool
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    if not option:
+        monkeypatch.setenv("LATTICE_INDEX", str(place.index))
+    named = ("--index", str(place.index)) if option else ()
+    result = invoke("search", "roses", "--no-model", *named)
+    assert result.exit_code == 0, result.stderr
+    relative = invoke("search", "roses", "--no-model", "--index", "i.lattice")
+    assert relative.exit_code == 2
+    assert "--index i.lattice is relative to the working directory, which was deleted" in relative.stderr
 
 
 @pytest.mark.model

@@ -57,6 +57,45 @@ def test_show_of_an_inner_node_lists_its_children(invoke: Invoke) -> None:
     assert all(f"  {child['id']}  " in result.stdout for child in shown["children"])
 
 
+@pytest.fixture
+def two_indexes(invoke: Invoke, empty_home: Path, tmp_path: Path) -> Path:
+    """The folder of the second of two indexes in the default place; the working directory is in neither."""
+    for name in ("one", "two"):
+        assert invoke("index", str(write_folder(tmp_path / name))).exit_code == 0
+    return tmp_path / "two"
+
+
+@pytest.mark.parametrize("which", ["nonsense", "1.5", "", "n", "12345678901"])
+def test_a_wrong_form_is_refused_before_an_index_is_looked_for(invoke: Invoke, two_indexes: Path, which: str) -> None:
+    result = invoke("show", which)
+    assert result.exit_code == 2
+    assert f"{which!r} is no node" in result.stderr
+    assert invoke("tree", "--node", which).exit_code == 2
+
+
+def test_a_node_is_that_of_the_last_search_where_no_index_is_named_or_near(
+    invoke: Invoke, two_indexes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke("show", "n1").exit_code == 3
+    assert invoke("search", "roses", "--no-model", "--index", str(two_indexes)).exit_code == 0
+    shown = invoke("show", "n1", "--json")
+    assert json.loads(shown.stdout)["root"] == str(two_indexes)
+    assert "Using the index of the last search" in shown.stderr
+    monkeypatch.chdir(two_indexes.parent / "one")
+    near = invoke("show", "n1", "--json")
+    assert json.loads(near.stdout)["root"] == str(two_indexes.parent / "one")
+    assert near.stderr == ""
+
+
+def test_a_node_is_that_of_the_last_search_before_that_of_the_only_index(invoke: Invoke, tmp_path: Path) -> None:
+    folder, other = write_folder(tmp_path / "docs"), tmp_path / "other.lattice"
+    index_folder(folder, other)
+    assert invoke("search", "roses", "--no-model", "--index", str(other)).exit_code == 0
+    assert json.loads(invoke("show", "n1", "--json").stdout)["root"] == str(folder)
+    other.unlink()
+    assert "Using the only index" in invoke("show", "n1").stderr
+
+
 @pytest.mark.parametrize(
     ("which", "message"),
     [("0", "there is no 0"), ("99", "there is no 99"), ("n999", "no node n999"), ("x", "is no node"), ("n", "no node")],
@@ -85,7 +124,8 @@ def test_hits_of_an_index_that_was_built_anew_are_refused(invoke: Invoke, tmp_pa
     index_folder(folder, index)
     invoke("search", "roses", "--no-model", "--index", str(index))
     assert invoke("show", "1").exit_code == 0
-    index_folder(folder, index, force=True)
+    (folder / "new.md").write_text("# New\n\nA text that moves the others.\n")
+    index_folder(folder, index)
     result = invoke("show", "1")
     assert result.exit_code == 3
     assert "Search again" in result.stderr

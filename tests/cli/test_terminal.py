@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice.cli import terminal
-from lattice.cli.terminal import cells, clean, counted, in_bytes, mark, wants_plain, wrap
+from lattice.cli.terminal import cells, clean, clean_name, counted, in_bytes, mark, wants_plain, wrap
 
 
 class FakeTerminal(io.StringIO):
@@ -68,6 +68,15 @@ def test_clean_takes_commands_to_the_terminal_away_and_keeps_the_length() -> Non
     assert len(cleaned) == len(hostile)
     assert not set("\x1b\x07\x9b\r\udcff") & set(cleaned)
     assert "\n\t" in cleaned
+
+
+def test_a_name_stays_on_one_line_one_character_for_one() -> None:
+    hostile = "a\nb\tc\r\x1b[2J\u2028\x85d  e.md"
+    cleaned = clean_name(hostile)
+    assert len(cleaned) == len(hostile)
+    assert cleaned.splitlines() == [cleaned]
+    assert cleaned.isprintable()
+    assert cleaned.endswith("d  e.md")
 
 
 @pytest.mark.parametrize(

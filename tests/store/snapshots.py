@@ -67,6 +67,7 @@ class Content:
 
     values: tuple[object, ...]
     generation: int
+    build: str
 
 
 def content(store: Store) -> Content:
@@ -79,7 +80,7 @@ def content(store: Store) -> Content:
         *(store.documents(), store.passages(range(1, status.passages + 1)), nodes, ids.tolist(), vectors.tobytes()),
         *(arrays, store.settings(), store.skipped(), status.root, status.built_at, store.lexical("actor", 10)),
     )
-    return Content(values, status.generation)
+    return Content(values, status.generation, status.build)
 
 
 def _title(path: str) -> str:

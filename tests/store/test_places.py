@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lattice.errors import IndexNotFound
+from lattice.errors import IndexNotFound, IndexProblem
 from lattice.store.places import (
     KnownIndex,
     Resolved,
@@ -163,14 +165,91 @@ def test_what_is_named_must_exist(notes: Path, environ: dict[str, str]) -> None:
         resolve(None, environ | {"LATTICE_INDEX": "gone"}, notes)
 
 
+@pytest.mark.parametrize("leave", [lambda folder: folder.rename(folder.with_name("moved")), shutil.rmtree])
+def test_a_folder_that_is_gone_still_names_its_index(
+    notes: Path, environ: dict[str, str], tmp_path: Path, leave: Callable[[Path], object]
+) -> None:
+    path = index(notes, environ)
+    leave(notes)
+    assert resolve(notes, environ, tmp_path) == Resolved(path, "option")
+    assert resolve(None, environ | {"LATTICE_INDEX": notes.name}, tmp_path) == Resolved(path, "environment")
+
+
+def test_a_volume_that_does_not_answer_still_names_its_index(
+    notes: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, stat = index(notes, environ), os.stat
+
+    def unanswered(which: Path, **options: bool) -> os.stat_result:
+        if Path(which) == notes:
+            raise OSError(107, "Transport endpoint is not connected")
+        return stat(which, **options)
+
+    monkeypatch.setattr(os, "stat", unanswered)
+    assert resolve(notes, environ, tmp_path) == Resolved(path, "option")
+
+
+def test_without_a_working_directory_absolute_names_are_found(
+    notes: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    path = index(notes, environ)
+    assert resolve(notes, environ, None) == Resolved(path, "option")
+    assert resolve(None, environ | {"LATTICE_INDEX": str(path)}, None) == Resolved(path, "environment")
+    assert resolve(None, environ, None) == Resolved(path, "only")
+    index(notes / "deep", environ)
+    with pytest.raises(IndexNotFound, match=r"directory was deleted, and there are several indexes\. Name one"):
+        resolve(None, environ, None)
+
+
+def test_without_a_working_directory_relative_names_say_the_cure(environ: dict[str, str]) -> None:
+    with pytest.raises(IndexProblem, match=r"a\.lattice is relative .* deleted\. Change to a folder that exists"):
+        resolve(Path("a.lattice"), environ, None)
+    with pytest.raises(IndexProblem, match="notes is relative"):
+        resolve(None, environ | {"LATTICE_INDEX": "notes"}, None)
+
+
+def test_a_deleted_working_directory(notes: Path, environ: dict[str, str], tmp_path: Path) -> None:
+    path = index(notes, environ)
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", DELETED, path.parent.parent, tmp_path / "gone"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, *problems = done.stdout.splitlines()
+    assert found == str(path)
+    assert len(problems) == 2
+    assert all("LATTICE_HOME=home is relative to the working directory, which" in problem for problem in problems)
+
+
+DELETED = """
+import os, sys
+from pathlib import Path
+from lattice.errors import IndexProblem
+from lattice.store.places import remember_hits, resolve
+
+home, gone = sys.argv[1:]
+os.chdir(gone)
+os.rmdir(gone)
+print(resolve(None, {"LATTICE_HOME": home}, None).path)
+try:
+    resolve(None, {"LATTICE_HOME": "home"}, None)
+except IndexProblem as problem:
+    print(problem)
+print(remember_hits(Path("/a.lattice"), "q", [1], environ={"LATTICE_HOME": "home"}))
+"""
+
+
 def test_the_last_hits_are_remembered(environ: dict[str, str], tmp_path: Path) -> None:
     assert last_hits(environ) is None
     assert remember_hits(tmp_path / "a.lattice", "first", (9, 4), environ=environ) is None
-    assert remember_hits(tmp_path / "b.lattice", "why? \udc80 検索", iter([7, 3, 5]), 12, environ) is None
+    assert remember_hits(tmp_path / "b.lattice", "why? \udc80 検索", iter([7, 3, 5]), "b2d4", environ) is None
     last = last_hits(environ)
     assert last is not None
     assert (last.index, last.query, last.nodes) == (tmp_path / "b.lattice", "why? \udc80 検索", (7, 3, 5))
-    assert last.generation == 12
+    assert last.build == "b2d4"
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["last-search.json"]
 
 

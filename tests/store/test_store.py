@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lattice.errors import IndexProblem
 from lattice.store.store import Status, Store
-from lattice.types import Candidate, Node, Skipped, Snapshot, Tree
+from lattice.store.write import write
+from lattice.types import BUILDER_VERSION, Candidate, Node, Skipped, Snapshot, Tree
 from tests.store.snapshots import BUILT_AT, DIMENSIONS, make_snapshot, make_store
 
 
@@ -36,7 +39,11 @@ def test_the_store_gives_back_what_the_build_left(store: Store, snapshot: Snapsh
     assert store.settings() == snapshot.settings
     assert store.skipped() == snapshot.skipped
     status = store.status()
-    assert status == Status(snapshot.root, BUILT_AT, 3, 6, 10, 2, store.path.stat().st_size, 1, 1, 2)
+    size = store.path.stat().st_size
+    assert status == Status(
+        snapshot.root, BUILT_AT, 3, 6, 10, 2, size, 1, 1, 2, builder=BUILDER_VERSION, build=status.build
+    )
+    assert len(status.build) == 32
 
 
 def test_files_tell_freshness(store: Store, snapshot: Snapshot) -> None:
@@ -131,19 +138,66 @@ def test_an_empty_folder_makes_a_valid_index(tmp_path: Path) -> None:
         assert store.status().depth == 0
 
 
-def test_a_store_stays_with_its_thread(store: Store) -> None:
+def reads_of(store: Store) -> list[Callable[[], object]]:
+    """Give one read of every kind."""
+    return [
+        *(store.root, store.status, store.documents, store.vectors, store.embedder, lambda: store.node(1)),
+        *(lambda: store.lexical("actor", 3), lambda: store.reading().__enter__()),
+    ]
+
+
+def test_a_store_stays_with_its_thread(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "notes.lattice")
     caught: list[Exception] = []
 
     def read() -> None:
-        try:
-            store.root()
-        except Exception as error:
-            caught.append(error)
+        for use in (*reads_of(store), store.close):
+            try:
+                use()
+            except Exception as error:
+                caught.append(error)
 
     thread = threading.Thread(target=read)
     thread.start()
     thread.join()
-    assert "thread" in str(caught[0])
+    assert [type(error) for error in caught] == [IndexProblem] * 9
+    assert all("opened in another thread. Open one object a thread" in str(error) for error in caught)
+    assert store.root().id == 1
+    store.close()
+
+
+def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "notes.lattice")
+    assert store.node(1).id == 1
+    store.close()
+    store.close()
+    for use in reads_of(store):
+        with pytest.raises(IndexProblem, match=r"is closed\. Open it again"):
+            use()
+
+
+def test_a_closed_store_does_not_move_on_to_a_new_build(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "notes.lattice")
+    store.close()
+    write(store.path, make_snapshot(), BUILT_AT)
+    with pytest.raises(IndexProblem, match="is closed"), store.reading():
+        pytest.fail("it was opened again")
+
+
+def test_a_store_may_be_closed_inside_a_reading_block(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "notes.lattice")
+
+    def walk() -> Generator[Node, None, None]:
+        with store.reading(), store.reading():
+            yield from store.children(1)
+
+    walking = walk()
+    assert next(walking).id == 2
+    store.close()
+    walking.close()
+    with pytest.raises(RuntimeError, match="mine"), make_store(store.path) as other, other.reading():
+        other.close()
+        raise RuntimeError("mine")
 
 
 def test_reading_blocks_nest_and_give_the_same(store: Store) -> None:

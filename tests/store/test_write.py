@@ -16,7 +16,6 @@ import pytest
 
 from lattice.errors import IndexCorrupt, IndexLocked, IndexProblem, IndexTooNew
 from lattice.store import migrations
-from lattice.store import write as writing
 from lattice.store.store import Store
 from lattice.store.write import write
 from lattice.types import Passage, Snapshot
@@ -134,36 +133,6 @@ def test_readers_go_on_while_a_build_is_writing(index: Path) -> None:
         build.join(10)
     with Store.open(index) as store:
         assert store.status().generation == 2
-
-
-SECOND = """
-import sys
-from pathlib import Path
-from lattice.store.write import write
-from tests.store.snapshots import LATER, make_snapshot
-
-write(Path(sys.argv[1]), make_snapshot(), LATER)
-"""
-
-
-def test_a_second_writer_is_told_to_wait(index: Path) -> None:
-    snapshot, passages = watched(make_snapshot(OTHER))
-    build = threading.Thread(target=write, args=(index, snapshot, LATER))
-    build.start()
-    try:
-        assert passages.started.wait(10)
-        with pytest.raises(IndexLocked, match="Wait until it has finished"):
-            write(index, make_snapshot(), LATER)
-        command = [sys.executable, "-c", SECOND, str(index)]
-        done = subprocess.run(command, cwd=HERE, check=False, capture_output=True, text=True)
-        assert "IndexLocked" in done.stderr
-    finally:
-        passages.go_on.set()
-        build.join(10)
-    with Store.open(index) as store:
-        assert store.status().generation == 2
-        assert store.documents() == make_snapshot(OTHER).documents
-    assert names(index.parent) == ["notes.lattice"]
 
 
 KILLED = """
@@ -355,22 +324,3 @@ def test_a_lock_left_by_a_killed_build_does_not_hold(index: Path) -> None:
     assert ".notes.lattice-lock" in names(index.parent)
     write(index, make_snapshot(OTHER), LATER)
     assert names(index.parent) == ["notes.lattice"]
-
-
-@pytest.mark.parametrize("third_writer", [False, True])
-def test_a_lock_that_its_holder_removed_is_no_lock(
-    index: Path, monkeypatch: pytest.MonkeyPatch, third_writer: bool
-) -> None:
-    connect = sqlite3.connect
-
-    def too_late(path: Path, **options: object) -> sqlite3.Connection:
-        connection = connect(path, **options)  # type: ignore[call-overload]
-        connection.execute("SELECT 1 FROM sqlite_master")
-        path.rename(path.with_name("removed"))
-        if third_writer:
-            path.touch()
-        return connection  # type: ignore[no-any-return]
-
-    monkeypatch.setattr(writing.sqlite3, "connect", too_late)  # type: ignore[attr-defined]
-    with pytest.raises(IndexLocked), writing._sole_writer(index):
-        pytest.fail("two writers would now be at work")
