@@ -173,6 +173,14 @@ class Usage:
         )
 
 
+class OutOfTime(TimeoutError):
+    """The time for a judgement was over before it was complete; `usage` is what was spent on it all the same."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__("the time for this judgement is over")
+        self.usage = usage
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A judge's answer for one slate: a score in [0, 1] for each candidate, in the slate's order (paper: s)."""

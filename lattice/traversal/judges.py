@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lattice.models.prompts import likelihood_prefix
 from lattice.traversal.windows import best_window, query_stems
-from lattice.types import Candidate, Judgement, Slate, Usage
+from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
 
 
 class Reading(Protocol):
@@ -81,7 +81,7 @@ class LikelihoodJudge:
     _baseline: tuple[str, float] | None = None
 
     def score(self, query: str, slate: Slate) -> Judgement:
-        """Score every candidate; TimeoutError when `deadline` (of time.monotonic) comes before that."""
+        """Score every candidate; OutOfTime when `deadline` (of time.monotonic) comes before that."""
         gains, usage = self.gains(query, slate)
         scores = tuple(
             (self.leaf_scale if candidate.is_leaf else self.node_scale).score(gain)
@@ -100,7 +100,12 @@ class LikelihoodJudge:
             if not chosen:
                 continue
             texts = [self._prefix(slate.candidates[i], stems) for i in chosen]
-            reading = self.engine.continuation_logprobs(texts, shown, keep=not is_leaf, seconds=self._seconds_left())
+            try:
+                reading = self.engine.continuation_logprobs(
+                    texts, shown, keep=not is_leaf, seconds=self._seconds_left()
+                )
+            except OutOfTime as late:
+                raise OutOfTime(usage + late.usage) from late
             usage += reading.usage
             gains |= {i: value - baseline for i, value in zip(chosen, reading.logprobs, strict=True)}
         return [gains[i] for i in range(len(slate.candidates))], usage

@@ -17,7 +17,7 @@ from lattice.traversal.belief import Belief
 from lattice.traversal.calibration import Calibration
 from lattice.traversal.prior import Prior
 from lattice.traversal.steps import JudgedSlate, Scored, Step
-from lattice.types import Candidate, Judge, Judgement, Slate, Tree, Usage
+from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); fitted on the tuning collections by benchmarks/fit_likelihood.py.
 DEFAULT_CALIBRATION = Calibration(prior_weight=1.0, bias_weight=1.0)
@@ -64,7 +64,7 @@ def search(
     """Yield the ranking after every iteration, from the prior's to the last within the budget.
 
     `costs` tells what judging candidates would evaluate; without it they are guessed by their lengths.
-    A judge that raises TimeoutError ends the search with what it has.
+    A judge that raises OutOfTime ends the search with what it has; what it had cost counts.
     """
     started = time.monotonic()
     belief = Belief(
@@ -83,7 +83,8 @@ def search(
         for opening in openings:
             try:
                 judgement, slate = _judge(query, tree, judge, belief, opening, settings)
-            except TimeoutError:
+            except OutOfTime as late:
+                usage += late.usage
                 stopped = "seconds"
                 break
             usage += judgement.usage

@@ -10,7 +10,7 @@ from lattice.traversal.prior import Prior, PriorHit
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.stand_ins import MemoryTree, ScriptedJudge
 from lattice.traversal.steps import Step
-from lattice.types import Judgement, Slate
+from lattice.types import Judgement, OutOfTime, Slate, Usage
 from tests.traversal.trees import full_tree, lifted_scores
 
 UNBOUNDED = SearchSettings(budget_tokens=None, beam=10_000, context=0.0)
@@ -120,14 +120,14 @@ def test_a_judge_that_runs_out_of_time_leaves_what_was_found() -> None:
     class Late(ScriptedJudge):
         def score(self, query: str, slate: Slate) -> Judgement:
             if len(self.seen) == 1:
-                raise TimeoutError
+                raise OutOfTime(Usage(evaluated=7, calls=1))
             return ScriptedJudge.score(self, query, slate)
 
     nodes = full_tree(3, 3)
     how = SearchSettings(budget_tokens=None, beam=1)
     last = _run(Late(lifted_scores(nodes, {nodes[-1].id: 0.9})), MemoryTree(nodes), how=how)[-1]
     assert last.stopped == "seconds"
-    assert last.usage.calls == 1
+    assert (last.usage.calls, last.usage.evaluated) == (2, 10 * 3 + 7)
 
 
 def test_a_tree_of_a_root_alone_is_exhausted_at_once() -> None:

@@ -28,7 +28,7 @@ from lattice.errors import ModelUnusable
 from lattice.models.llama.interrupt import HeldInterrupt
 from lattice.models.llama.native import check_gguf, quiet_native_log
 from lattice.models.llama.states import StateCache
-from lattice.types import Usage
+from lattice.types import OutOfTime, Usage
 
 # One row of logits is 4 bytes for each entry of the vocabulary (197 KB for SmolLM2): rows are reduced in such groups.
 _MAX_OUTPUT_ROWS = 256
@@ -90,6 +90,7 @@ class LlamaEngine:
         self._lock = threading.Lock()
         self._deadline: float | None = None
         self._interrupt = HeldInterrupt()
+        self._decoded = 0
         self._model = self._load_model()
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self._vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
@@ -136,13 +137,14 @@ class LlamaEngine:
     ) -> Reading:
         """Read the mean log P (nats a token) of `continuation` after each of `prefixes`.
 
-        With `keep`, the prefixes' KV states are kept for the next query. `seconds` caps the time: TimeoutError when it
-        is over. A prefix that does not fit loses its beginning, a continuation its end.
+        With `keep`, the prefixes' KV states are kept for the next query. `seconds` caps the time: OutOfTime when it is
+        over. A prefix that does not fit loses its beginning, a continuation its end.
         """
         started = time.perf_counter()
         with self._lock:
             self._check_open()
             self._deadline = None if seconds is None else time.monotonic() + seconds
+            self._decoded = 0
             query, cut = self._fit_continuation(continuation)
             texts = [self._fit_prefix(prefix, len(query)) for prefix in prefixes]
             scores: list[float] = []
@@ -254,9 +256,10 @@ class LlamaEngine:
         finally:
             llama_cpp.llama_batch_free(native)
         if code == _ABORTED:
-            raise TimeoutError("the time for this judgement is over")
+            raise OutOfTime(Usage(evaluated=self._decoded, calls=1))
         if code != 0:
             raise ModelUnusable(f"llama.cpp could not decode with {self.path.name} (code {code}). Use another model.")
+        self._decoded += count
 
     def _should_abort(self, _data: Any) -> bool:
         return self._interrupt.pending or (self._deadline is not None and time.monotonic() > self._deadline)

@@ -13,6 +13,7 @@ from lattice.errors import ModelNotFound, ModelUnusable
 from lattice.models.llama.engine import EngineSettings, LlamaEngine
 from lattice.models.prompts import likelihood_prefix
 from lattice.models.registry import embedded_model
+from lattice.types import OutOfTime
 
 pytestmark = pytest.mark.model
 
@@ -92,8 +93,9 @@ def test_an_empty_continuation_is_refused(engine: LlamaEngine) -> None:
 
 def test_time_can_run_out_and_the_engine_is_fine_afterwards(engine: LlamaEngine) -> None:
     before = engine.continuation_logprobs(_prefixes(), QUERY, keep=False).logprobs
-    with pytest.raises(TimeoutError):
+    with pytest.raises(OutOfTime) as late:
         engine.continuation_logprobs(["telescope " * 150] * 6, QUERY, keep=False, seconds=0.01)
+    assert late.value.usage.calls == 1
     assert engine.continuation_logprobs(_prefixes(), QUERY, keep=False).logprobs == before
 
 
