@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := examples/observatory
 INDEX := build/observatory.lattice
-QUESTION ?= the roof got stuck halfway, what now?
+QUESTION ?= ice crystals are growing on the chip
 DATASETS := $(wildcard ../shared/datasets)
 export LATTICE_DATASETS ?= $(abspath $(DATASETS))
 
