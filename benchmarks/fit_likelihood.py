@@ -23,8 +23,9 @@ from retrieval import index_collection, reader, unpacked
 
 from lattice.evaluate.collection import Collection, load
 from lattice.lattice import PRIOR_DEPTH, Lattice
-from lattice.traversal.judges import LikelihoodJudge
-from lattice.traversal.prior import FLOOR, TOP, fuse
+from lattice.traversal.judges import LEAF_SCALE, LikelihoodJudge
+from lattice.traversal.prior import FLOOR, LEXICAL_SHARE, TOP, fuse
+from lattice.traversal.search import DEFAULT_CALIBRATION
 from lattice.types import Slate
 
 TUNING = ("scifact", "birco-doris-mae-dev", "tldr-nl2bash", "pony-docs-rebuilt", "xquad-en")
@@ -52,6 +53,9 @@ class Pool:
     grades: dict[str, int]
 
 
+DEFAULTS = Parameters(LEAF_SCALE.offset, LEAF_SCALE.width, DEFAULT_CALIBRATION.prior_weight, LEXICAL_SHARE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collections", nargs="*", default=TUNING)
@@ -75,6 +79,9 @@ def main() -> None:
     best = sorted(grid, key=lambda point: -mean_of(point, values))[:8]
     for point in best:
         print(f"{mean_of(point, values):.4f}", " ".join(f"{values[name][point]:.3f}" for name in values), point)
+    print(
+        f"{mean_of(DEFAULTS, values):.4f}", " ".join(f"{values[name][DEFAULTS]:.3f}" for name in values), "the defaults"
+    )
     if options.leave_one_out:
         for name in values:
             others = {other: of for other, of in values.items() if other != name}

@@ -53,7 +53,7 @@ class Scale:
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, (gain - self.offset) / self.width))))
 
 
-# Fitted on the tuning collections with SmolLM2-135M by benchmarks/fit_likelihood.py.
+# Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
 LEAF_SCALE = Scale(offset=1.0, width=0.8)
 NODE_SCALE = Scale(offset=0.5, width=0.8)
 # A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).

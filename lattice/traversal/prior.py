@@ -22,7 +22,7 @@ class Prior:
     floor: float = 0.05
 
 
-# Shares of the fused score, and what it is worth; fitted on the tuning collections by benchmarks/fit_likelihood.py.
+# Shares of the fused score, and what it is worth; chosen on the tuning collections (benchmarks/fit_likelihood.py).
 LEXICAL_SHARE = 0.7
 FLOOR, TOP = 0.05, 0.75
 

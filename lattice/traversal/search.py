@@ -19,7 +19,7 @@ from lattice.traversal.prior import Prior
 from lattice.traversal.steps import JudgedSlate, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, Tree, Usage
 
-# How many judgements the prior is worth (λ_s); fitted on the tuning collections by benchmarks/fit_likelihood.py.
+# How many judgements the prior is worth (λ_s); chosen on the tuning collections (benchmarks/fit_likelihood.py).
 DEFAULT_CALIBRATION = Calibration(prior_weight=1.0, bias_weight=1.0)
 
 
