@@ -10,6 +10,7 @@ import pytest
 import lattice
 from lattice import Lattice, SearchSettings
 from lattice.errors import IndexNotFound, IndexProblem, ModelNotFound, ModelUnusable, UsageError
+from lattice.models.embedders import TfidfSvd
 from lattice.traversal.judges import LikelihoodJudge
 from lattice.traversal.stand_ins import ScriptedJudge
 
@@ -95,6 +96,25 @@ def test_any_query_is_answered(notes: Lattice, query: str) -> None:
 def test_an_empty_query_is_refused(notes: Lattice, query: str) -> None:
     with pytest.raises(UsageError, match="empty"):
         notes.search(query)
+
+
+def test_vector_search_is_exact_and_ties_go_by_id(notes: Lattice) -> None:
+    found = notes.similar("how cold may the camera get", 20)
+    assert len(found) == 20
+    assert found == sorted(found, key=lambda item: (-item[1], item[0]))
+    ids, vectors = notes.store.vectors()
+    embedder = TfidfSvd.from_arrays(notes.store.embedder())
+    similarities = vectors @ embedder.embed(["how cold may the camera get"])[0]
+    best = sorted(zip(ids.tolist(), similarities.tolist(), strict=True), key=lambda item: (-item[1], item[0]))[:20]
+    assert [passage for passage, _ in found] == [passage for passage, _ in best]
+
+
+def test_the_prior_orders_its_hits_and_maps_them_to_leaves(notes: Lattice) -> None:
+    prior = notes.prior("how cold may the camera get")
+    expected = [hit.expected for hit in prior.hits]
+    assert expected == sorted(expected, reverse=True)
+    assert all(prior.floor <= value <= 1.0 for value in expected)
+    assert all(notes.store.node(hit.leaf).is_leaf for hit in prior.hits)
 
 
 @pytest.mark.parametrize(("limit", "bar"), [(0, 0.0), (-1, 0.0), (5, 1.5), (5, float("nan"))])
