@@ -123,9 +123,14 @@ class Lattice:
 
         The index is held at one generation until the generator ends or is closed.
         """
-        _check(query, limit, min_relevance)
+        _check(query, limit, min_relevance)  # here, and not at the first `next`
+        return self._answers(query, limit, min_relevance, settings or SearchSettings())
+
+    def _answers(
+        self, query: str, limit: int, min_relevance: float, settings: SearchSettings
+    ) -> Generator[Answer, None, None]:
         with self.store.reading():
-            yield from _Session(self, query, limit, min_relevance).answers(settings or SearchSettings())
+            yield from _Session(self, query, limit, min_relevance).answers(settings)
 
     def tree(self) -> networkx.DiGraph:
         """Give the tree as a graph: edges lead from parent to child, passages are the leaves.
@@ -148,6 +153,11 @@ class Lattice:
                 graph.add_edges_from((node.id, child.id) for child in children)
                 waiting += reversed(children)
         return graph
+
+    @property
+    def reads(self) -> bool:
+        """Whether a judge reads for this index, loaded or not."""
+        return self.model is not None or self._judge is not None
 
     def judge(self) -> Judge | None:
         """Give the judge that reads for this index, loading the model on first use; None without a model."""
@@ -198,8 +208,7 @@ class _Session:
 
     def answers(self, settings: SearchSettings) -> Generator[Answer, None, None]:
         started = time.monotonic()
-        reads = self._lattice.model is not None or self._lattice._judge is not None
-        yield self._at_once(reads)
+        yield self._at_once()
         prior = self._lattice.prior(self._query)
         judge = self._lattice.judge()
         if judge is None:
@@ -212,12 +221,12 @@ class _Session:
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)
 
-    def _at_once(self, reads: bool) -> Answer:
+    def _at_once(self) -> Answer:
         lexical = self._store.lexical(self._query, PRIOR_DEPTH)
         leaves = self._store.leaves([passage for passage, _ in lexical])
         prior = prior_of(fuse(lexical, (), PRIOR_DEPTH), {passage: leaf.id for passage, leaf in leaves.items()})
         hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False) for hit in prior.hits))
-        return Answer(self._query, self._root, "lattice" if reads else "prior", None, hits)
+        return Answer(self._query, self._root, "lattice" if self._lattice.reads else "prior", None, hits)
 
     def _without_model(self, prior: Prior) -> Answer:
         hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False) for hit in prior.hits))

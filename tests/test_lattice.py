@@ -96,6 +96,8 @@ def test_any_query_is_answered(notes: Lattice, query: str) -> None:
 def test_an_empty_query_is_refused(notes: Lattice, query: str) -> None:
     with pytest.raises(UsageError, match="empty"):
         notes.search(query)
+    with pytest.raises(UsageError, match="empty"):
+        notes.iter_search(query)
 
 
 def test_vector_search_is_exact_and_ties_go_by_id(notes: Lattice) -> None:

@@ -55,10 +55,11 @@ class Scale:
 
 # Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
 LEAF_SCALE = Scale(offset=1.0, width=0.8)
+# Not fitted yet: descriptions say less of a query than passages do, so the same gain counts for more.
 NODE_SCALE = Scale(offset=0.5, width=0.8)
 # A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).
 WINDOW_WORDS = 60
-# A long need is read up to here: the ranking is settled by then, and every candidate pays for every word.
+# A long need is read up to here, for every candidate pays for every word; what the rest would add was not measured.
 QUERY_WORDS = 64
 
 
@@ -66,7 +67,7 @@ QUERY_WORDS = 64
 class LikelihoodJudge:
     """Scores a candidate by how much more probable it makes the query: mean log P(q | d) − mean log P(q | nothing).
 
-    The one way in which a very small model judges well (method §3.1). Candidates are scored independently: there is no
+    The way in which a very small model judges best (method §3.1). Candidates are scored independently: there is no
     slate bias. The KV states of internal nodes' descriptions are kept; a leaf's window depends on the query, so its
     state would never be used again.
     """
