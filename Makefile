@@ -10,7 +10,7 @@ QUESTION ?= ice crystals are growing on the chip
 DATASETS := $(wildcard ../shared/datasets)
 export LATTICE_DATASETS ?= $(abspath $(DATASETS))
 
-.PHONY: run test setup check format docs bench clean
+.PHONY: run test setup check format docs bench bench-quick clean
 
 run: setup
 	@mkdir -p $(dir $(INDEX))
@@ -45,8 +45,11 @@ docs: setup
 	@$(BIN)/python docs/make_cli.py
 
 bench: setup
-	@$(BIN)/python benchmarks/retrieval.py xquad-en scifact pony-docs-rebuilt --queries 50 --save
+	@$(BIN)/python benchmarks/bench.py
 	@$(BIN)/python benchmarks/report.py
+
+bench-quick: setup
+	@$(BIN)/python benchmarks/bench.py --quick
 
 clean:
 	rm -rf $(VENV) build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

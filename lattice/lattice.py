@@ -225,11 +225,11 @@ class _Session:
         lexical = self._store.lexical(self._query, PRIOR_DEPTH)
         leaves = self._store.leaves([passage for passage, _ in lexical])
         prior = prior_of(fuse(lexical, (), PRIOR_DEPTH), {passage: leaf.id for passage, leaf in leaves.items()})
-        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False) for hit in prior.hits))
+        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
         return Answer(self._query, self._root, "lattice" if self._lattice.reads else "prior", None, hits)
 
     def _without_model(self, prior: Prior) -> Answer:
-        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False) for hit in prior.hits))
+        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
         notice = f"No model reads: the ranking is that of lexical and vector search. {EMBEDDED_CURE}."
         return Answer(self._query, self._root, "prior", "prior", hits, notice=notice)
 

@@ -14,6 +14,7 @@ import click
 
 from lattice import __version__
 from lattice.cli.doctor import doctor_command
+from lattice.cli.eval import eval_command
 from lattice.cli.index import index_command
 from lattice.cli.indexes import list_command, status_command
 from lattice.cli.options import check_environment, named_by_environment
@@ -148,6 +149,7 @@ for _command in (
     tree_command,
     list_command,
     status_command,
+    eval_command,
     doctor_command,
 ):
     main.add_command(_command)

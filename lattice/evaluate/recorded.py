@@ -1,16 +1,26 @@
-"""A reader that remembers: every probability is read once and replayed afterwards, so that tuning the rest is free."""
+"""The judgement cache: every probability is read once and replayed afterwards, so that tuning all else is free.
+
+What is kept is the reading itself, before scale, calibration and search have a say: its key is the model (by hash), the
+verb, the version of the prompts, the query, and the text. A replay loads no model and gives the same ranking on every
+machine.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from lattice.models.prompts import VERSION
 from lattice.traversal.judges import ProbabilityReader
 from lattice.types import Usage
+
+_VERB = "continuation"
+_DIGITS = 6  # of a log-probability: far below what moves a ranking, and a third of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,57 +31,101 @@ class RecordedReading:
     usage: Usage
 
 
-class RecordedReader:
-    """Wraps an engine; what it has read is appended to a file of JSON lines, keyed by model, prompt version and texts.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of one text: the tokens that reading it costs and, once it was read, log P and the seconds."""
 
-    The engine is made by `load` when the first unknown text comes, so a full replay loads no model.
+    tokens: int
+    logprob: float | None = None
+    seconds: float = 0.0
+
+
+class RecordedReader:
+    """Wraps an engine; what it has read is appended to a file of JSON lines. A context manager.
+
+    The engine is made by `load` when the first unknown text comes, so a full replay loads no model. Usage is that of a
+    cold run: nothing is reused, and the seconds are those of the day when a text was read. `elapsed` holds the seconds
+    that this object's own work has taken, for whoever measures around it.
     """
 
-    def __init__(self, path: Path, model: str, load: Callable[[], ProbabilityReader]) -> None:
-        """Read what `path` holds already; a last line that was cut short by a kill is left out."""
+    def __init__(
+        self, path: Path, model: str, load: Callable[[], ProbabilityReader], seeds: Sequence[Path] = ()
+    ) -> None:
+        """Read what `path` holds already, and the read-only files `seeds`; a line that a kill cut short is left out."""
         self._path, self._model, self._load = path, model, load
         self._engine: ProbabilityReader | None = None
-        self._known: dict[str, tuple[float, int]] = {}
+        self._known: dict[str, _Known] = {}
+        self._priced: dict[str, _Known] = {}
         self.replayed = self.read = 0
-        if path.exists():
-            text = path.read_text(encoding="utf-8")
-            if text and not text.endswith("\n"):
-                path.write_text(text + "\n", encoding="utf-8")  # what is appended must not join the fragment
-            for line in text.splitlines():
-                try:
-                    key, logprob, tokens = json.loads(line)
-                except ValueError:
-                    continue
-                self._known[key] = (logprob, tokens)
+        self.elapsed = 0.0
+        for file in (*seeds, path):
+            self._learn(file)
+        _end_last_line(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Keep the prices of texts that were never read, so that a replay can choose as this run did."""
+        unread = [key for key in self._priced if self._known[key].logprob is None]
+        self._append(unread)
+        self._priced.clear()
 
     def continuation_logprobs(
         self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
     ) -> RecordedReading:
-        """Replay what is known and read the rest, one cold token count each."""
+        """Replay what is known and read the rest, at one cold token count each."""
         del keep  # what is kept would make the counts depend on the order of queries
+        started = time.perf_counter()
         keys = [self._key(prefix, continuation) for prefix in prefixes]
-        unknown = [i for i, key in enumerate(keys) if key not in self._known]
+        unknown = {key: prefix for key, prefix in zip(keys, prefixes, strict=True) if not self._is_read(key)}
         if unknown:
-            self._read([prefixes[i] for i in unknown], [keys[i] for i in unknown], continuation, seconds)
+            self._read(unknown, continuation, seconds)
         self.read += len(unknown)
         self.replayed += len(prefixes) - len(unknown)
         found = [self._known[key] for key in keys]
-        usage = Usage(evaluated=sum(tokens for _, tokens in found), calls=1)
-        return RecordedReading(tuple(logprob for logprob, _ in found), usage)
-
-    def _read(self, prefixes: list[str], keys: list[str], continuation: str, seconds: float | None) -> None:
-        engine = self._loaded()
-        costs = [engine.cost(prefix, continuation) for prefix in prefixes]
-        reading = engine.continuation_logprobs(prefixes, continuation, keep=False, seconds=seconds)
-        with self._path.open("a", encoding="utf-8") as file:
-            for key, logprob, cost in zip(keys, reading.logprobs, costs, strict=True):
-                self._known[key] = (logprob, cost)
-                file.write(json.dumps([key, *self._known[key]]) + "\n")
+        self.elapsed += time.perf_counter() - started
+        usage = Usage(sum(one.tokens for one in found), calls=1, seconds=sum(one.seconds for one in found))
+        return RecordedReading(tuple(one.logprob or 0.0 for one in found), usage)
 
     def cost(self, prefix: str, continuation: str) -> int:
         """Give the tokens of a cold reading: from the record, or from the engine where it is not in there."""
-        known = self._known.get(self._key(prefix, continuation))
-        return self._loaded().cost(prefix, continuation) if known is None else known[1]
+        key = self._key(prefix, continuation)
+        if key not in self._known:
+            started = time.perf_counter()
+            self._known[key] = self._priced[key] = _Known(self._loaded().cost(prefix, continuation))
+            self.elapsed += time.perf_counter() - started
+        return self._known[key].tokens
+
+    def _is_read(self, key: str) -> bool:
+        return key in self._known and self._known[key].logprob is not None
+
+    def _read(self, unknown: dict[str, str], continuation: str, seconds: float | None) -> None:
+        prefixes = list(unknown.values())
+        costs = [self.cost(prefix, continuation) for prefix in prefixes]
+        started = time.perf_counter()
+        reading = self._loaded().continuation_logprobs(prefixes, continuation, keep=False, seconds=seconds)
+        a_token = (time.perf_counter() - started) / sum(costs)
+        for key, logprob, cost in zip(unknown, reading.logprobs, costs, strict=True):
+            self._known[key] = _Known(cost, round(logprob, _DIGITS), round(a_token * cost, 4))
+        self._append(list(unknown))
+
+    def _append(self, keys: list[str]) -> None:
+        lines = [_line(key, self._known[key]) for key in keys]
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write("".join(lines))
+
+    def _learn(self, file: Path) -> None:
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                key, logprob, tokens, seconds = json.loads(line)
+            except ValueError:
+                continue
+            if logprob is not None or key not in self._known:
+                self._known[key] = _Known(int(tokens), logprob, seconds)
 
     def _loaded(self) -> ProbabilityReader:
         if self._engine is None:
@@ -79,5 +133,15 @@ class RecordedReader:
         return self._engine
 
     def _key(self, prefix: str, continuation: str) -> str:
-        source = "\x00".join((self._model, str(VERSION), prefix, continuation))
+        source = "\x00".join((self._model, _VERB, str(VERSION), prefix, continuation))
         return hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _line(key: str, known: _Known) -> str:
+    return json.dumps([key, known.logprob, known.tokens, known.seconds], separators=(",", ":")) + "\n"
+
+
+def _end_last_line(path: Path) -> None:
+    # What is appended must not join a fragment.
+    if path.exists() and (text := path.read_bytes()) and not text.endswith(b"\n"):
+        path.write_bytes(text + b"\n")

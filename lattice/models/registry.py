@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,3 +36,9 @@ def embedded_model() -> Path | None:
         for path in sorted(Path(folder).glob("*.gguf")):
             return path
     return None
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a model file, which names it wherever what it said is kept."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -68,6 +68,11 @@ def index_path_for(folder: Path, environ: Mapping[str, str] | None = None) -> Pa
     return _indexes(environ) / f"{slug}-{digest}{SUFFIX}"
 
 
+def evaluation_place(name: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Give the default folder of what evaluations of the collection `name` keep: its index and its judgements."""
+    return _indexes(environ).with_name("evaluations") / name
+
+
 def known_indexes(environ: Mapping[str, str] | None = None) -> list[KnownIndex]:
     """Give every index in the default place, by file name; a damaged one comes with its problem."""
     return [_known(path) for path in sorted(_indexes(environ).glob(f"*{SUFFIX}"))]

@@ -109,7 +109,9 @@ class Belief:
         leaves = (node for node in self._expected.keys() | self._raw.keys() if self._nodes[node].is_leaf)
         ranked = sorted((-self.relevance(leaf), leaf) for leaf in leaves)
         # A fitted value can leave [0, 1] by a little; the order is told before it is cut.
-        return tuple(Ranked(leaf, max(0.0, min(1.0, -value)), leaf in self._raw) for value, leaf in ranked)
+        return tuple(
+            Ranked(leaf, max(0.0, min(1.0, -value)), leaf in self._raw, self.latent(leaf)) for value, leaf in ranked
+        )
 
     def unread_seeds(self, limit: int) -> list[int]:
         """Give the prior's best leaves that nobody has read, best first by what is believed now."""

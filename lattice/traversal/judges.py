@@ -113,11 +113,15 @@ class LikelihoodJudge:
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate; reading the query alone is put on the first."""
-        shown, stems = self._shorten(query), query_stems(query)
-        costs = [self.engine.cost(self._prefix(candidate, stems), shown) for candidate in candidates]
+        shown, costs = self._shorten(query), self.prices(query, candidates)
         if costs and (self._baseline is None or self._baseline[0] != shown):
             costs[0] += self.engine.cost(likelihood_prefix("", ""), shown)
         return costs
+
+    def prices(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give the tokens that judging each candidate would evaluate where the query alone has been read."""
+        shown, stems = self._shorten(query), query_stems(query)
+        return [self.engine.cost(self._prefix(candidate, stems), shown) for candidate in candidates]
 
     def _log_probability_alone(self, query: str) -> tuple[float, Usage]:
         """Give mean log P(q | nothing), read once a query."""

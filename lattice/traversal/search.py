@@ -9,6 +9,8 @@ there.
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -107,13 +109,12 @@ def _choose(
         return [], "iterations"
     if settings.seconds is not None and time.monotonic() - started >= settings.seconds:
         return [], "seconds"
-    openings = _distinct(_openings(belief, settings))[: settings.beam]
+    openings = _openings(belief, settings)
     if not openings:
         return [], "exhausted"
-    if settings.budget_tokens is None:
-        return openings, None
-    fitting = _within(query, tree, openings, costs, settings.budget_tokens - usage.evaluated)
-    return fitting, None if fitting else "budget"
+    room = math.inf if settings.budget_tokens is None else settings.budget_tokens - usage.evaluated
+    chosen = _within(query, tree, openings, costs, room, settings.beam)
+    return chosen, None if chosen else "budget"
 
 
 def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
@@ -126,18 +127,6 @@ def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     ]
     found += _frontier_openings(belief, settings)
     return sorted(found, key=lambda opening: (-opening.promise, opening.origin or 0))
-
-
-def _distinct(openings: list[Opening]) -> list[Opening]:
-    """Leave every candidate to the best opening that holds it: a seed may also be a child of a node to be opened."""
-    taken: set[int] = set()
-    found = []
-    for opening in openings:
-        nodes = tuple(node for node in opening.nodes if node not in taken)
-        taken.update(nodes)
-        if nodes:
-            found.append(replace(opening, nodes=nodes))
-    return found
 
 
 def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
@@ -153,23 +142,35 @@ def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening
     return found
 
 
-def _within(query: str, tree: Tree, openings: list[Opening], costs: Costs, room: int) -> list[Opening]:
-    """Cut the openings to the candidates that are expected to fit into `room` tokens.
+def _within(query: str, tree: Tree, openings: list[Opening], costs: Costs, room: float, limit: int) -> list[Opening]:
+    """Take the best `limit` openings that are expected to fit into `room` tokens together.
 
-    A seed slate may be shortened from its end. A node is opened whole or, where it alone does not fit, not at all.
+    A seed slate may be shortened from its end. A node is opened whole or, where it does not fit, not at all: then a
+    less promising opening has its turn. Every candidate is left to the best opening that is taken and holds it, for a
+    seed may also be a child of a node to be opened.
     """
-    fitting = []
+    fitting: list[Opening] = []
+    taken: set[int] = set()
     for opening in openings:
-        prices = costs(query, tree.candidates(opening.nodes))
-        if sum(prices) > room and opening.origin is not None:
-            continue
-        kept = 0
-        while kept < len(prices) and prices[kept] <= room:
-            room -= prices[kept]
-            kept += 1
-        if kept:
-            fitting.append(replace(opening, nodes=opening.nodes[:kept]))
+        if len(fitting) == limit:
+            break
+        nodes = tuple(node for node in opening.nodes if node not in taken)
+        prices = _prices(query, tree, nodes, costs, room)
+        kept = _fitting(prices, room)
+        if kept and (kept == len(nodes) or opening.origin is None):
+            room -= sum(prices[:kept])
+            taken.update(nodes[:kept])
+            fitting.append(replace(opening, nodes=nodes[:kept]))
     return fitting
+
+
+def _prices(query: str, tree: Tree, nodes: tuple[int, ...], costs: Costs, room: float) -> list[int]:
+    return costs(query, tree.candidates(nodes)) if nodes and math.isfinite(room) else [0] * len(nodes)
+
+
+def _fitting(prices: list[int], room: float) -> int:
+    """Count the candidates that fit into `room`, from the first on."""
+    return sum(total <= room for total in itertools.accumulate(prices))
 
 
 def _guess_costs(query: str, candidates: Sequence[Candidate]) -> list[int]:

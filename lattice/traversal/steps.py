@@ -30,11 +30,15 @@ class JudgedSlate:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A leaf and its relevance in [0, 1]; `judged` tells whether the judge has read it."""
+    """A leaf and its relevance in [0, 1]; `judged` tells whether the judge has read it.
+
+    `latent` is ŝ, what it is believed to be worth by itself: the ranking before path relevance has its share.
+    """
 
     node: int
     relevance: float
     judged: bool
+    latent: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,43 +12,91 @@ from lattice.types import Usage
 class Engine:
     def __init__(self) -> None:
         self.read: list[str] = []
+        self.priced: list[str] = []
 
     def continuation_logprobs(
         self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
     ) -> RecordedReading:
         self.read += prefixes
+        time.sleep(0.001)  # so that there are seconds to be kept
         return RecordedReading(tuple(-float(len(prefix)) for prefix in prefixes), Usage(evaluated=100, calls=1))
 
     def cost(self, prefix: str, continuation: str) -> int:
+        self.priced.append(prefix)
         return len(prefix) + len(continuation)
+
+
+def _read(path: Path, engine: Engine, texts: list[str], model: str = "m", query: str = "q") -> RecordedReading:
+    with RecordedReader(path, model, lambda: engine) as reader:
+        return reader.continuation_logprobs(texts, query)
 
 
 def test_what_was_read_once_is_replayed_also_by_another_reader(tmp_path: Path) -> None:
     engine, path = Engine(), tmp_path / "record.jsonl"
-    first = RecordedReader(path, "m", lambda: engine).continuation_logprobs(["a", "bbb"], "q")
-    again = RecordedReader(path, "m", lambda: engine).continuation_logprobs(["bbb", "a"], "q")
+    first = _read(path, engine, ["a", "bbb"])
+    again = _read(path, engine, ["bbb", "a"])
     assert engine.read == ["a", "bbb"]
-    assert first.logprobs == (-1.0, -3.0)
-    assert again.logprobs == (-3.0, -1.0)
-    assert again.usage == first.usage == Usage(evaluated=6, calls=1)
-    assert RecordedReader(path, "m", lambda: engine).cost("bbb", "q") == 4
+    assert (first.logprobs, again.logprobs) == ((-1.0, -3.0), (-3.0, -1.0))
+    assert again.usage == first.usage
+    assert (again.usage.evaluated, again.usage.reused, again.usage.calls) == (6, 0, 1)
+    assert again.usage.seconds > 0.0
 
 
 def test_another_model_or_query_is_read_anew(tmp_path: Path) -> None:
     engine, path = Engine(), tmp_path / "record.jsonl"
-    RecordedReader(path, "m", lambda: engine).continuation_logprobs(["a"], "q")
-    RecordedReader(path, "n", lambda: engine).continuation_logprobs(["a"], "q")
-    RecordedReader(path, "m", lambda: engine).continuation_logprobs(["a"], "other")
+    _read(path, engine, ["a"])
+    _read(path, engine, ["a"], model="n")
+    _read(path, engine, ["a"], query="other")
     assert engine.read == ["a", "a", "a"]
+
+
+def test_a_text_twice_in_a_slate_is_read_once(tmp_path: Path) -> None:
+    engine = Engine()
+    assert _read(tmp_path / "r.jsonl", engine, ["a", "a"]).logprobs == (-1.0, -1.0)
+    assert engine.read == ["a"]
+
+
+def test_prices_are_kept_also_of_what_was_never_read(tmp_path: Path) -> None:
+    engine, path = Engine(), tmp_path / "record.jsonl"
+    with RecordedReader(path, "m", lambda: engine) as reader:
+        assert [reader.cost(text, "q") for text in ("read", "unread")] == [5, 7]
+        reader.continuation_logprobs(["read"], "q")
+    asleep = Engine()
+    with RecordedReader(path, "m", lambda: asleep) as again:
+        assert [again.cost(text, "q") for text in ("read", "unread")] == [5, 7]
+        assert asleep.priced == []
+        again.continuation_logprobs(["unread"], "q")
+    assert asleep.read == ["unread"]
+    assert len(path.read_text().splitlines()) == 3  # the price, then the reading of the same text
+
+
+def test_further_files_are_read_and_not_added_to(tmp_path: Path) -> None:
+    engine, seed = Engine(), tmp_path / "seed.jsonl"
+    _read(seed, engine, ["a"])
+    before = seed.read_text()
+    with RecordedReader(tmp_path / "own.jsonl", "m", lambda: engine, [seed]) as reader:
+        assert reader.continuation_logprobs(["a", "bb"], "q").logprobs == (-1.0, -2.0)
+        assert (reader.read, reader.replayed) == (1, 1)
+    assert seed.read_text() == before
+    assert len((tmp_path / "own.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_line_cut_short_is_read_again(tmp_path: Path) -> None:
     engine, path = Engine(), tmp_path / "record.jsonl"
-    RecordedReader(path, "m", lambda: engine).continuation_logprobs(["a"], "q")
+    _read(path, engine, ["a"])
     path.write_text(path.read_text()[:-6])
-    reader = RecordedReader(path, "m", lambda: engine)
-    assert reader.continuation_logprobs(["a"], "q").logprobs == (-1.0,)
-    assert (reader.read, reader.replayed) == (1, 0)
-    after = RecordedReader(path, "m", lambda: engine)
-    after.continuation_logprobs(["a"], "q")
-    assert (after.read, after.replayed) == (0, 1)
+    with RecordedReader(path, "m", lambda: engine) as reader:
+        assert reader.continuation_logprobs(["a"], "q").logprobs == (-1.0,)
+        assert (reader.read, reader.replayed) == (1, 0)
+    with RecordedReader(path, "m", lambda: engine) as after:
+        after.continuation_logprobs(["a"], "q")
+        assert (after.read, after.replayed) == (0, 1)
+
+
+def test_what_is_kept_holds_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    _read(path, Engine(), ["a secret passage"], query="a secret query")
+    assert "secret" not in path.read_text()
+    key, logprob, tokens, seconds = json.loads(path.read_text())
+    assert (len(key), logprob, tokens) == (24, -16.0, 30)
+    assert seconds >= 0.0

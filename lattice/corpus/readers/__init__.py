@@ -50,6 +50,11 @@ def reader_for(path: Path) -> Reader | None:
     return text.READER if _starts_as_text(path) else None
 
 
+def has_reader(name: str) -> bool:
+    """Whether a file of that name is read without a look into it."""
+    return _reader_by_name(name) is not None
+
+
 def is_readable(path: str, sniff: bool = True) -> bool:
     """Whether `reader_for` would give a reader; without `sniff`, an unknown suffix is trusted, the file unopened."""
     if not sniff:

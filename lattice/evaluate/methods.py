@@ -1,0 +1,198 @@
+"""The methods that an evaluation compares, by name. Each answers a query with one ranking of documents, or with many.
+
+A method is made once a collection from what it may use (`Bench`) and then called with the id of a query. It yields its
+ranking at every moment at which it could be stopped: what they cost and find is the anytime curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lattice.evaluate.bm25 import Bm25
+from lattice.evaluate.collection import Collection
+from lattice.lattice import Lattice
+from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.prior import Prior
+from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.steps import Step
+from lattice.types import Candidate, Judgement, Node, Slate, Tree, Usage
+
+DEPTH = 100  # documents of a ranking: what Recall@100 looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A ranking of document ids, best first, and what it has cost so far; `step` is the search's own account."""
+
+    documents: tuple[str, ...]
+    usage: Usage = Usage()  # noqa: RUF009 - frozen, so one default serves all
+    step: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What methods may use. `judge` makes a judge for one query; it is not called where no judge is needed."""
+
+    collection: Collection
+    lattice: Lattice
+    judge: Callable[[], LikelihoodJudge]
+    settings: SearchSettings
+
+
+Answer = Callable[[str], Iterator[Answered]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Makes what answers a query, by the query's id; `reads` tells whether it needs a judge."""
+
+    make: Callable[[Bench], Answer]
+    reads: bool
+
+
+def bm25(bench: Bench) -> Answer:
+    """BM25 over whole documents, by another implementation than our own."""
+    index = Bm25(bench.collection.records)
+
+    def answer(query: str) -> Iterator[Answered]:
+        depth = DEPTH + len(bench.collection.excluded.get(query, ()))
+        yield Answered(_admitted(bench, query, list(index.search(bench.collection.queries[query], depth))))
+
+    return answer
+
+
+def prior(bench: Bench) -> Answer:
+    """Our lexical and vector search, fused, before any model reads."""
+
+    def answer(query: str) -> Iterator[Answered]:
+        hits = bench.lattice.prior(bench.collection.queries[query]).hits
+        yield Answered(_documents(bench, query, [hit.leaf for hit in hits]))
+
+    return answer
+
+
+def rerank(bench: Bench) -> Answer:
+    """The prior's best, read in its order by the same judge under the same calibration and budget: no tree."""
+    return lambda query: _search(bench, query, Flat(bench.lattice.store), bench.judge(), bench.settings)
+
+
+def lattice(bench: Bench) -> Answer:
+    """The default search."""
+    return lambda query: _search(bench, query, bench.lattice.store, bench.judge(), bench.settings)
+
+
+def oracle(bench: Bench) -> Answer:
+    """A judge that knows the qrels, in the same tree and at the same price: the ceiling of tree, prior and budget.
+
+    A leaf is worth its document's grade, a node the best that lies below it; such a judge is believed at once.
+    """
+    trusting = replace(bench.settings, context=0.0, calibration=replace(bench.settings.calibration, prior_weight=0.01))
+
+    def answer(query: str) -> Iterator[Answered]:
+        judge = PerfectJudge(_truth(bench, query), bench.judge())
+        return _search(bench, query, bench.lattice.store, judge, trusting)
+
+    return answer
+
+
+METHODS = {
+    "bm25": Method(bm25, reads=False),
+    "prior": Method(prior, reads=False),
+    "rerank": Method(rerank, reads=True),
+    "lattice": Method(lattice, reads=True),
+    "oracle": Method(oracle, reads=True),
+}
+
+
+class Flat:
+    """A tree without its inner nodes: every leaf hangs on a root that cannot be opened."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._root = tree.root()
+
+    def root(self) -> Node:
+        """Give the root."""
+        return self._root
+
+    def node(self, node: int) -> Node:
+        """Give a leaf, hung on the root."""
+        if node == self._root.id:
+            return self._root
+        return replace(self._tree.node(node), parent=self._root.id, depth=1)
+
+    def children(self, node: int) -> tuple[Node, ...]:
+        """Give nothing: there is nothing to open."""
+        del node
+        return ()
+
+    def candidates(self, nodes: tuple[int, ...]) -> tuple[Candidate, ...]:
+        """Give what a judge reads for each of the leaves."""
+        return self._tree.candidates(nodes)
+
+
+@dataclass(slots=True)
+class PerfectJudge:
+    """Scores a node as `truth` says (0 where it says nothing), at the tokens that `priced` would evaluate."""
+
+    truth: dict[int, float]
+    priced: LikelihoodJudge
+    slate_dependent: bool = False
+    _is_asked: bool = False
+
+    def score(self, query: str, slate: Slate) -> Judgement:
+        """Look every candidate up."""
+        usage = Usage(evaluated=sum(self.costs(query, slate.candidates)), calls=1)
+        self._is_asked = True
+        return Judgement(tuple(self.truth.get(one.node, 0.0) for one in slate.candidates), usage)
+
+    def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give what the judge whose prices these are would evaluate."""
+        return self.priced.prices(query, candidates) if self._is_asked else self.priced.costs(query, candidates)
+
+
+def _truth(bench: Bench, query: str) -> dict[int, float]:
+    """Give the relevance in (0, 1] of every node at or above a relevant passage."""
+    store, truth = bench.lattice.store, dict[int, float]()
+    grades = {name: grade for name, grade in bench.collection.qrels[query].items() if grade > 0}
+    for name, grade in grades.items():
+        for leaf in store.leaves(store.passages_of(name)).values():
+            for node in (leaf, *store.ancestors(leaf.id)):
+                truth[node.id] = max(truth.get(node.id, 0.0), grade / max(grades.values()))
+    return truth
+
+
+def _search(
+    bench: Bench, query: str, tree: Tree, judge: LikelihoodJudge | PerfectJudge, settings: SearchSettings
+) -> Iterator[Answered]:
+    text = bench.collection.queries[query]
+    expected = _without_excluded(bench, query, bench.lattice.prior(text))
+    for step in search(text, tree, judge, expected, settings, judge.costs):
+        yield Answered(_documents(bench, query, [one.node for one in step.ranking]), step.usage, step)
+
+
+def _without_excluded(bench: Bench, query: str, expected: Prior) -> Prior:
+    if not bench.collection.excluded.get(query):
+        return expected
+    names = documents_of(bench.lattice, [hit.leaf for hit in expected.hits])
+    excluded = bench.collection.excluded[query]
+    return replace(expected, hits=tuple(hit for hit in expected.hits if names[hit.leaf] not in excluded))
+
+
+def _documents(bench: Bench, query: str, leaves: Sequence[int]) -> tuple[str, ...]:
+    """Rank documents by their best passages."""
+    names = documents_of(bench.lattice, leaves)
+    return _admitted(bench, query, list(dict.fromkeys(names[leaf] for leaf in leaves)))
+
+
+def documents_of(opened: Lattice, leaves: Sequence[int]) -> dict[int, str]:
+    """Give the document of each leaf."""
+    passages = {leaf: opened.store.node(leaf).passage or 0 for leaf in leaves}
+    found = opened.store.passages(passages.values())
+    return {leaf: found[passage].document for leaf, passage in passages.items()}
+
+
+def _admitted(bench: Bench, query: str, ranked: Sequence[str]) -> tuple[str, ...]:
+    excluded = bench.collection.excluded.get(query, frozenset())
+    return tuple(name for name in ranked if name not in excluded)[:DEPTH]

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from lattice.evaluate.collection import load
+from lattice.evaluate.indexes import index_of
+from lattice.evaluate.methods import DEPTH, METHODS, Answered, Bench, Flat, PerfectJudge
+from lattice.evaluate.recorded import RecordedReading
+from lattice.lattice import Lattice
+from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.search import SearchSettings
+from lattice.types import Slate, Usage
+from tests.evaluate.collections import TOPICS, write_collection
+
+
+class Reader:
+    """Finds a continuation likely after a text that shares words with it; a word is a token."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def continuation_logprobs(
+        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+    ) -> RecordedReading:
+        self.read += len(prefixes)
+        shared = [len(set(continuation.split()) & set(prefix.split())) for prefix in prefixes]
+        usage = Usage(evaluated=sum(self.cost(prefix, continuation) for prefix in prefixes), calls=1)
+        return RecordedReading(tuple(-8.0 + count for count in shared), usage)
+
+    def cost(self, prefix: str, continuation: str) -> int:
+        return len(prefix.split()) + len(continuation.split())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    queries: list[dict[str, object]] = [
+        {"_id": "q1", "text": "why does dough rise"},
+        {"_id": "q2", "text": "gas and dust", "metadata": {"excluded_ids": ["stars"]}},
+    ]
+    qrels = [("q1", "bread", 1), ("q1", "clocks", 2), ("q2", "ships", 1)]
+    # Enough documents for a tree with branches, most of them about nothing that is asked for.
+    fillers = {f"filler{i}": f"{word} " * 8 + f"item {i}" for i, word in enumerate(("apple", "river", "stone") * 12)}
+    collection = load(write_collection(tmp_path / "c", {**TOPICS, **fillers}, queries, qrels))
+    reader = Reader()
+    with Lattice.open(index_of(collection, tmp_path / "work"), model=None) as lattice, lattice.store.reading():
+        yield Bench(collection, lattice, lambda: LikelihoodJudge(reader), SearchSettings(budget_tokens=400))
+
+
+def _last(bench: Bench, method: str, query: str) -> Answered:
+    return list(METHODS[method].make(bench)(query))[-1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_ranks_documents_once_each_and_leaves_out_the_excluded(bench: Bench, method: str) -> None:
+    assert "bread" in _last(bench, method, "q1").documents[:2]
+    ranked = _last(bench, method, "q2").documents
+    assert "stars" not in ranked
+    assert len(set(ranked)) == len(ranked) <= DEPTH
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.reads])
+def test_what_reads_keeps_to_the_budget_and_answers_at_every_moment(bench: Bench, method: str) -> None:
+    moments = list(METHODS[method].make(bench)("q1"))
+    spent = [moment.usage.evaluated for moment in moments]
+    assert spent == sorted(spent)
+    assert spent[0] == 0 < spent[-1] <= 400
+    assert moments[0].documents == _last(bench, "prior", "q1").documents
+
+
+def test_rerank_reads_the_priors_best_in_its_order_and_no_node(bench: Bench) -> None:
+    expected = [hit.leaf for hit in bench.lattice.prior(bench.collection.queries["q1"]).hits]
+    steps = [moment.step for moment in METHODS["rerank"].make(bench)("q1")]
+    read = [one.node for step in steps if step for slate in step.slates for one in slate.scored]
+    assert read == expected[: len(read)]
+    assert all(slate.origin is None for step in steps if step for slate in step.slates)
+
+
+def test_lattice_opens_nodes(bench: Bench) -> None:
+    steps = [moment.step for moment in METHODS["lattice"].make(bench)("q1")]
+    assert any(slate.origin is not None for step in steps if step for slate in step.slates)
+
+
+def test_the_oracle_finds_what_no_word_of_the_query_leads_to(bench: Bench) -> None:
+    assert _last(bench, "oracle", "q1").documents[:2] == ("clocks", "bread")
+    assert "clocks" not in _last(bench, "prior", "q1").documents[:1]
+
+
+def test_a_flat_tree_has_nothing_to_open(bench: Bench) -> None:
+    store = bench.lattice.store
+    flat, leaf = Flat(store), store.leaf(1)
+    assert flat.root() == store.root() == flat.node(store.root().id)
+    assert flat.children(store.root().id) == ()
+    assert (flat.node(leaf.id).parent, flat.node(leaf.id).depth) == (store.root().id, 1)
+    assert flat.candidates((leaf.id,)) == store.candidates((leaf.id,))
+
+
+def test_the_perfect_judge_costs_what_the_real_one_would(bench: Bench) -> None:
+    store, query = bench.lattice.store, "why does dough rise"
+    slate = Slate(None, store.candidates((store.leaf(1).id, store.leaf(2).id)))
+    perfect, real = PerfectJudge({store.leaf(2).id: 1.0}, bench.judge()), bench.judge()
+    for _ in range(2):  # the first slate also pays for the query alone
+        assert perfect.costs(query, slate.candidates) == real.costs(query, slate.candidates)
+        said, read = perfect.score(query, slate), real.score(query, slate)
+        assert said.usage.evaluated == read.usage.evaluated
+        assert said.scores == (0.0, 1.0)
