@@ -52,12 +52,12 @@ def curve_panels(
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     with _figure(path, (3.3 * columns, 2.9 * rows)) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False).flat
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axes, (title, (lines, flat)) in zip(grid, panels.items(), strict=False):
             _draw_curves(axes, lines, flat)
             axes.set_title(title, fontsize=10)
             axes.tick_params(labelsize=8)
-        spare = list(grid)[len(panels) :]
+        spare = grid[len(panels) :]
         for axes in spare:
             axes.axis("off")
         handles = {label: handle for axes in figure.axes for handle, label in _labelled(axes)}

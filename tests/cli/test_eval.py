@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,34 @@ def test_the_real_model_is_measured_replayed_and_explained(invoke: Invoke, colle
     assert oracle["nDCG@10"] == 1.0
     told = invoke(*asked, "--work", str(tmp_path / "w"), "--misses", "3").stdout
     assert "A judge that knows the answers reaches 1.000" in told
+
+
+@pytest.mark.model
+def test_an_interrupted_evaluation_goes_on_where_it_was(collection: Path, tmp_path: Path) -> None:
+    def command(work: str) -> list[str]:
+        asked = ["eval", str(collection), "--methods", "prior,lattice", "--budget", "600", "--json"]
+        return [sys.executable, "-m", "lattice", *asked, "--work", str(tmp_path / work)]
+
+    kept = tmp_path / "cut" / "judgements.jsonl"
+    running = subprocess.Popen(command("cut"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not kept.exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=120)
+    assert running.returncode == 130, told
+    assert "goes on from there" in told
+    before = kept.read_text()
+    assert before
+    resumed, whole = (
+        json.loads(subprocess.run(command(work), capture_output=True, text=True, check=True, timeout=300).stdout)
+        for work in ("cut", "whole")
+    )
+    assert kept.read_text().startswith(before)
+    for one, other in zip(resumed["methods"], whole["methods"], strict=True):
+        assert {name: one[name] for name in ("nDCG@10", "evaluated", "calls")} == {
+            name: other[name] for name in ("nDCG@10", "evaluated", "calls")
+        }
 
 
 def test_it_runs_as_a_program_of_its_own(collection: Path, tmp_path: Path) -> None:
