@@ -112,6 +112,10 @@ def _outcome(ctx: click.Context, folder: Path, options: dict[str, Any]) -> Outco
 
 def _check_places(options: dict[str, Any]) -> None:
     """Refuse at once, and not after an hour of reading, what could not be written at its end."""
+    from lattice.evaluate.plots import check_installed
+
+    if options["plots"] is not None:
+        check_installed()
     for name in ("record", "judgements"):
         path = options[name]
         if path is not None and (path.is_dir() or not path.parent.is_dir()):

@@ -40,7 +40,8 @@ def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     lines = ["", click.style("Against the record", bold=True)]
     for one in verdicts:
         word = click.style("worse", fg="red") if one.failures else click.style("holds", fg="green")
-        change = f"nDCG@10 {one.difference.difference:+.4f}, tokens {one.evaluated_before:,.0f} → {one.evaluated:,.0f}"
+        difference = round(one.difference.difference, 4) + 0.0  # which is never -0
+        change = f"nDCG@10 {difference:+.4f}, tokens {one.evaluated_before:,.0f} → {one.evaluated:,.0f}"
         lines.append(f"{one.method:<8}  {word}  {change}{''.join('; ' + failure for failure in one.failures)}")
     return lines
 

@@ -86,6 +86,8 @@ def load(folder: Path, split: str | None = None, files: Path | None = None) -> C
     `split` names the qrels, by default the only ones, else test, dev or train. `files` is the folder with the documents
     where neither corpus.jsonl nor corpus/ has them.
     """
+    if folder.is_file():
+        raise CorpusProblem(f"{folder} is a file. Unpack it, and name the folder that holds queries.jsonl.")
     if not (folder / "queries.jsonl").is_file():
         raise CorpusProblem(_form(folder, "queries.jsonl is missing"))
     chosen = split or _only_split(folder)

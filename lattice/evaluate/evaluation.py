@@ -10,13 +10,11 @@ from lattice.errors import UsageError
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.losses import Lost, documents_of, explain, trails_of
 from lattice.evaluate.methods import METHODS, Answered, Bench
-from lattice.evaluate.metrics import per_query
+from lattice.evaluate.metrics import MEASURES, per_query
 from lattice.lattice import Lattice
 from lattice.traversal.steps import Step
 from lattice.types import Usage
 
-MEASURES = {"nDCG@10": "nDCG@10", "Recall@100": "R@100", "MRR@10": "RR@10", "success@1": "Success@1"}
-"""What we call a measure, and what ir_measures does."""
 CURVE_MEASURES = ("nDCG@10", "Recall@100")
 
 Progress = Callable[[str, int, int], None]
@@ -123,7 +121,7 @@ def measured(grades: Mapping[str, int], rankings: Sequence[Sequence[str]]) -> li
         name: {document: float(-rank) for rank, document in enumerate(ranking)}
         for name, ranking in zip(names, rankings, strict=True)
     }
-    found = per_query(dict.fromkeys(names, grades), run, tuple(MEASURES.values()))
+    found = per_query(dict.fromkeys(names, grades), run)
     return [{ours: found[theirs][name] for ours, theirs in MEASURES.items()} for name in names]
 
 

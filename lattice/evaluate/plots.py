@@ -36,6 +36,14 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+def check_installed() -> None:
+    """Raise MissingExtra where matplotlib is not there: before hours of reading, and not after them."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("Plots need matplotlib: pip install 'lattice-search[eval]'.") from error
+
+
 def curves(path: Path, title: str, lines: Mapping[str, Line], flat: Mapping[str, float], measure: str) -> None:
     """Draw anytime curves: `lines` of methods that could be stopped, `flat` values of those that answer once."""
     with _figure(path, (7.5, 4.5)) as figure:
@@ -101,11 +109,10 @@ def _labelled(axes: Any) -> Iterator[tuple[Any, str]]:  # noqa: ANN401
 def _figure(path: Path, size: tuple[float, float]) -> Iterator[Any]:
     if path.suffix not in {".svg", ".png"}:
         raise UsageError(f"{path} is no kind of plot that can be drawn: name it .svg or .png.")
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("Plots need matplotlib: pip install 'lattice-search[eval]'.") from error
+    check_installed()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         yield figure

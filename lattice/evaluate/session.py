@@ -12,6 +12,7 @@ from lattice.evaluate.collection import Collection
 from lattice.evaluate.evaluation import MethodResult, check_methods, evaluate
 from lattice.evaluate.indexes import index_of
 from lattice.evaluate.methods import METHODS, Bench
+from lattice.evaluate.metrics import check_installed
 from lattice.evaluate.recorded import RecordedReader
 from lattice.evaluate.summary import Setup, index_json, model_json
 from lattice.lattice import Lattice
@@ -55,9 +56,10 @@ class Outcome:
 def run(collection: Collection, plan: Plan, progress: Progress | None = None) -> Outcome:
     """Carry out a plan. Interrupted, it keeps every judgement, so that the same plan goes on where it was.
 
-    Raises UsageError for unknown methods, ModelNotFound where a method needs a model and there is none.
+    Raises UsageError for unknown methods, MissingExtra, and ModelNotFound where a method needs a model that there is not.
     """
     check_methods(plan.methods, plan.baseline)
+    check_installed()
     reads = any(METHODS[name].reads for name in plan.methods)
     if reads and plan.model is None:
         raise ModelNotFound(f"These methods need a model: {_reading(plan.methods)}. {EMBEDDED_CURE}.")

@@ -12,9 +12,10 @@ from typing import Any
 
 import lattice
 from lattice.evaluate.collection import Collection
-from lattice.evaluate.evaluation import CURVE_MEASURES, MEASURES, MethodResult, QueryResult, curve, curve_points
+from lattice.evaluate.evaluation import CURVE_MEASURES, MethodResult, QueryResult, curve, curve_points
 from lattice.evaluate.intervals import Interval, mean_interval, paired
 from lattice.evaluate.losses import Lost, summary
+from lattice.evaluate.metrics import MEASURES
 from lattice.models.prompts import VERSION
 from lattice.store.store import Store
 from lattice.traversal.search import SearchSettings

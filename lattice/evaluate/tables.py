@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lattice.evaluate.evaluation import MEASURES
 from lattice.evaluate.losses import CAUSES
+from lattice.evaluate.metrics import MEASURES
 
 Report = Mapping[str, Any]
 

@@ -136,6 +136,18 @@ def test_what_is_asked_wrongly_is_refused_before_the_work(
     assert not empty_home.exists()
 
 
+def test_what_is_not_installed_is_missed_before_the_work(
+    invoke: Invoke, collection: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, arguments in (("ir_measures", ()), ("matplotlib.figure", ("--plots", "plots"))):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, name, None)
+            result = invoke("eval", str(collection), "--methods", "prior", *arguments)
+        assert result.exit_code == 3
+        assert "lattice-search[eval]" in result.stderr
+    assert not empty_home.exists()
+
+
 def test_what_is_no_collection_is_refused_with_the_cure(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("eval", str(tmp_path))
     assert result.exit_code == 3

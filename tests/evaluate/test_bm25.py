@@ -11,9 +11,8 @@ import pytest
 
 from lattice.evaluate.bm25 import bm25_run
 from lattice.evaluate.collection import load
-from lattice.evaluate.evaluation import MEASURES
 from lattice.evaluate.methods import METHODS, Bench
-from lattice.evaluate.metrics import means, per_query
+from lattice.evaluate.metrics import MEASURES, means, per_query
 from lattice.lattice import Lattice
 from lattice.traversal.judges import LikelihoodJudge
 from lattice.traversal.search import SearchSettings

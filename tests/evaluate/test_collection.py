@@ -135,6 +135,8 @@ def test_an_empty_folder_is_no_collection(tmp_path: Path) -> None:
     write_queries(tmp_path, [{"_id": "1", "text": "x"}], [("1", "a.md", 1)])
     with pytest.raises(CorpusProblem, match="--folder"):
         load(tmp_path)
+    with pytest.raises(CorpusProblem, match=r"is a file\. Unpack it"):
+        load(tmp_path / "queries.jsonl")
 
 
 def test_a_header_is_optional_in_qrels(tmp_path: Path) -> None:

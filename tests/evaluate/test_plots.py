@@ -48,6 +48,6 @@ def test_other_kinds_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtra, match=r"lattice-search\[eval\]"):
         wins(tmp_path / "w.svg", "scifact", {"a": 0.5}, ("lattice", "bm25"))
