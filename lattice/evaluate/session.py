@@ -56,7 +56,7 @@ class Outcome:
 def run(collection: Collection, plan: Plan, progress: Progress | None = None) -> Outcome:
     """Carry out a plan. Interrupted, it keeps every judgement, so that the same plan goes on where it was.
 
-    Raises UsageError for unknown methods, MissingExtra, and ModelNotFound where a method needs a model that there is not.
+    Raises UsageError for unknown methods, MissingExtra, and ModelNotFound where a method needs a model and has none.
     """
     check_methods(plan.methods, plan.baseline)
     check_installed()
