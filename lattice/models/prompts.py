@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a prompt. In a `control` part the model's control tokens count; elsewhere they are plain text."""
+
+    text: str
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt in two halves: what does not depend on the query, whose KV state can be kept, and what does."""
+
+    static: tuple[Part, ...]
+    dynamic: tuple[Part, ...]
+
 
 # The query is read as the continuation of this. The text comes first, so that its KV state serves every query.
 LIKELIHOOD = "{text}\n\nWrite a search query that this passage answers.\n"

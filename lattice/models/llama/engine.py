@@ -1,50 +1,56 @@
-"""A llama.cpp model as verbs. Probabilities are read, never sampled.
+"""A llama.cpp model as verbs: probabilities are read, and text is generated only where a judge must reason.
 
 Two things make judging cheap here. A static text (instruction and description) is decoded once and its KV state kept,
 so that another query costs only its own tokens. And many candidates are decoded together, each in a KV stream of its
 own (`kv_unified=False`), which keeps a score independent of the company and of the order it was read in.
 
-Every reading has two phases, cold or warm: the prefix without its last token, then that token with the continuation.
+Every reading has two phases, cold or warm: the prefix without its last token, then that token with what follows.
 So a restored state and a fresh one give the same numbers, bit for bit.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.interrupt import HeldInterrupt
-from lattice.models.llama.native import check_gguf, quiet_native_log
+from lattice.models.llama.chat import framed
+from lattice.models.llama.decoding import Batch, Decoder, Rows
+from lattice.models.llama.generation import Generated, generated
 from lattice.models.llama.states import StateCache
-from lattice.types import OutOfTime, Usage
+from lattice.models.llama.weights import Weights
+from lattice.models.prompts import Part, Prompt
+from lattice.types import Usage
 
 # One row of logits is 4 bytes for each entry of the vocabulary (197 KB for SmolLM2): rows are reduced in such groups.
 _MAX_OUTPUT_ROWS = 256
-_ABORTED = 2  # what llama_decode returns after the abort callback said stop
+
+Reduce = Callable[[Rows], npt.NDArray[np.float32]]
+"""Takes the logits of one candidate, shape (wanted tokens, vocabulary), to what is kept of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """How a model is run. `threads` 0 means every core that this process may use; `cache_bytes` bounds kept KV states.
 
-    `sequences` candidates of at most `sequence_tokens` tokens are decoded together.
+    `sequences` candidates of at most `sequence_tokens` tokens are decoded together; what is longer is decoded alone, in
+    a context of at most `prompt_tokens`, which is made when it is first needed.
     """
 
     threads: int = 0
     sequences: int = 16
     sequence_tokens: int = 512
+    prompt_tokens: int = 4096
     batch_tokens: int = 512
     gpu_layers: int = 0
     cache_bytes: int = 256 * 1024 * 1024
@@ -54,65 +60,67 @@ class EngineSettings:
 class Reading:
     """Mean log-probability (nats a token) of a continuation after each prefix, and what reading it cost.
 
-    `trimmed` counts the prefixes and continuations that had to be cut to fit the context.
+    `by_token` holds the log-probability of every token of the continuation, a row for each prefix, shape
+    (prefixes, tokens). `trimmed` counts the prefixes and continuations that had to be cut to fit the context.
     """
 
     logprobs: tuple[float, ...]
+    by_token: Rows
     usage: Usage
     trimmed: int = 0
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Tokens to decode together: token, position, sequence, and whether its logits are wanted."""
+@dataclass(frozen=True, slots=True)
+class LabelReading:
+    """The log-probability of each label as the next token after each prompt, shape (prompts, labels), and the cost."""
 
-    tokens: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    sequences: list[int] = field(default_factory=list)
-    outputs: list[bool] = field(default_factory=list)
+    logprobs: Rows
+    usage: Usage
+    trimmed: int = 0
 
-    def add(self, tokens: Sequence[int], start: int, sequence: int, *, output: bool) -> None:
-        self.tokens += tokens
-        self.positions += range(start, start + len(tokens))
-        self.sequences += [sequence] * len(tokens)
-        self.outputs += [output] * len(tokens)
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text to decode in two phases; the logits of its last `outputs` tokens are wanted."""
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+    outputs: int
 
 
 class LlamaEngine:
-    """One loaded model with one context. Calls are serialised by a lock; never fork a process that holds one."""
+    """One loaded model. Calls are serialised by a lock; never fork a process that holds one."""
 
     def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
         """Load the GGUF at `path`; ModelUnusable, with the reason, when it is none or llama.cpp refuses it."""
         self.settings = settings or EngineSettings()
         self.path = path
-        check_gguf(path)
-        quiet_native_log()
         self._lock = threading.Lock()
-        self._deadline: float | None = None
-        self._interrupt = HeldInterrupt()
-        self._decoded = 0
-        self._model = self._load_model()
-        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
-        self._vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
-        self._context = self._make_context()
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._capacity = int(llama_cpp.llama_n_ctx_seq(self._context))
+        self._weights: Weights | None = Weights(path, self.settings.gpu_layers)
         self._states = StateCache(self.settings.cache_bytes)
-        self.name = self._metadata("general.name") or path.stem
-        self.parameters = int(llama_cpp.llama_model_n_params(self._model))
+        self._prompt_states = StateCache(self.settings.cache_bytes)
+        self._prompts: Decoder | None = None
+        try:
+            self._streams = self._decoder(self.settings.sequences, self.settings.sequence_tokens)
+        except ModelUnusable:
+            self._weights.close()
+            raise
+        self.name, self.parameters = self._weights.name, self._weights.parameters
 
     def close(self) -> None:
-        """Free the context and the model; the engine is unusable afterwards."""
+        """Free the contexts and the model; the engine is unusable afterwards."""
         with self._lock:
-            if self._context is not None:
-                llama_cpp.llama_free(self._context)
-                llama_cpp.llama_model_free(self._model)
-                self._context = self._model = None
+            if self._weights is not None:
+                for decoder in (self._streams, self._prompts):
+                    if decoder is not None:
+                        decoder.close()
+                self._weights.close()
+                self._weights = None
 
     @property
     def kept_bytes(self) -> int:
         """How many bytes the kept KV states take."""
-        return self._states.bytes_used
+        return self._states.bytes_used + self._prompt_states.bytes_used
 
     def fingerprint(self) -> str:
         """Name the model and everything that changes its probabilities; the key of what is kept between runs."""
@@ -122,15 +130,11 @@ class LlamaEngine:
 
     def tokenize(self, text: str) -> list[int]:
         """Give the token ids of `text`; control tokens that a document spells out are plain text."""
-        raw = text.encode("utf-8", errors="replace")
-        room = len(raw) + 8
-        buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), buffer, room, False, False)
-        if count < 0:
-            raise ModelUnusable(
-                f"{self.path.name} cannot tokenise a text; it is damaged or of an unknown kind. Use another model."
-            )
-        return list(buffer[:count])
+        return self._open().tokenize(text)
+
+    def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
+        """Frame a request by the model's chat template; what does not depend on the query goes into `static`."""
+        return framed(self._open(), system, static, dynamic)
 
     def continuation_logprobs(
         self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
@@ -141,166 +145,188 @@ class LlamaEngine:
         over. A prefix that does not fit loses its beginning, a continuation its end.
         """
         started = time.perf_counter()
-        with self._lock:
-            self._check_open()
-            self._deadline = None if seconds is None else time.monotonic() + seconds
-            self._decoded = 0
+        with self._task(self._streams, seconds):
             query, cut = self._fit_continuation(continuation)
-            texts = [self._fit_prefix(prefix, len(query)) for prefix in prefixes]
-            scores: list[float] = []
-            usage = Usage(calls=1)
-            for begin in range(0, len(texts), self.settings.sequences):
-                group = [tokens for tokens, _ in texts[begin : begin + self.settings.sequences]]
-                group_scores, group_usage = self._read_group(group, query, keep=keep)
-                scores += group_scores
-                usage += group_usage
-        trimmed = cut + sum(was_cut for _, was_cut in texts)
-        return Reading(tuple(scores), usage + Usage(seconds=time.perf_counter() - started), trimmed)
+            fitted = [self._fit_prefix(prefix, len(query)) for prefix in prefixes]
+            texts = [_Text(tuple(tokens[:-1]), (tokens[-1], *query[:-1]), len(query)) for tokens, _ in fitted]
+            targets = np.asarray(query, dtype=np.intp)
+            rows, usage = self._read(self._streams, self._states, texts, lambda logits: _at(logits, targets), keep)
+        by_token = np.stack(rows) if rows else np.empty((0, len(query)), dtype=np.float32)
+        trimmed = cut + sum(was_cut for _, was_cut in fitted)
+        means = tuple(map(float, by_token.mean(axis=1)))
+        return Reading(means, by_token, usage + Usage(calls=1, seconds=time.perf_counter() - started), trimmed)
 
-    def _check_open(self) -> None:
-        if self._context is None:
-            raise ModelUnusable(f"The engine of {self.path.name} was closed; make a new one.")
+    def label_logits(
+        self, prompts: Sequence[Prompt], labels: Sequence[str], *, keep: bool = True, seconds: float | None = None
+    ) -> LabelReading:
+        """Read how probable each label is as the first thing said after each prompt.
+
+        Labels must be single tokens of the model: ValueError names one that is not. Prompts that fit a stream are
+        decoded together, longer ones alone; one that is too long even so loses the end of its static half.
+        """
+        started = time.perf_counter()
+        chosen = np.array([self._label(label) for label in labels], dtype=np.intp)
+        found: dict[int, Rows] = {}
+        usage, trimmed = Usage(calls=1), 0
+        short = [i for i, one in enumerate(prompts) if self._length(one) <= self._streams.capacity]
+        long = [i for i in range(len(prompts)) if i not in set(short)]
+        for decoder, states, members in (
+            (self._streams, self._states, short),
+            (self._alone() if long else self._streams, self._prompt_states, long),
+        ):
+            if not members:
+                continue
+            with self._task(decoder, seconds):
+                fitted = [self._fit_prompt(prompts[i], decoder.capacity) for i in members]
+                rows, spent = self._read(
+                    decoder, states, [text for text, _ in fitted], lambda logits: _log_softmax(logits)[0, chosen], keep
+                )
+            found |= dict(zip(members, rows, strict=True))
+            usage += spent
+            trimmed += sum(was_cut for _, was_cut in fitted)
+        by_label = np.stack([found[i] for i in range(len(prompts))])
+        return LabelReading(by_label, usage + Usage(seconds=time.perf_counter() - started), trimmed)
+
+    def generate(
+        self, prompt: Prompt, *, grammar: str | None = None, max_tokens: int = 512, seconds: float | None = None
+    ) -> Generated:
+        """Let the model answer, always with its likeliest token, as far as `grammar` (GBNF, from `root`) allows.
+
+        Ends at the model's own end, at `max_tokens`, or when `seconds` are over: what was said until then is kept.
+        ModelUnusable where llama.cpp refuses the grammar.
+        """
+        started = time.perf_counter()
+        decoder = self._alone()
+        with self._task(decoder, seconds):
+            text, was_cut = self._fit_prompt(prompt, decoder.capacity - max_tokens)
+            try:
+                evaluated, reused = self._load_heads(decoder, self._prompt_states, [text.head], keep=True)
+                answer = generated(self._open(), decoder, text.head, text.tail, grammar, max_tokens)
+            finally:
+                decoder.clear()
+        usage = Usage(evaluated + len(text.tail), reused, answer.tokens, 1, time.perf_counter() - started)
+        return Generated(answer.text, answer.ended, usage, int(was_cut))
 
     def cost(self, prefix: str, continuation: str) -> int:
         """Give the tokens that reading `continuation` after `prefix` would evaluate now, kept states taken off."""
-        with self._lock:
-            self._check_open()
+        with self._task(self._streams, None):
             query, _ = self._fit_continuation(continuation)
             tokens, _ = self._fit_prefix(prefix, len(query))
             head = tuple(tokens[:-1])
             return len(query) + (0 if self._states.holds(head) else len(head))
 
+    def _open(self) -> Weights:
+        if self._weights is None:
+            raise ModelUnusable(f"The engine of {self.path.name} was closed; make a new one.")
+        return self._weights
+
+    @contextmanager
+    def _task(self, decoder: Decoder, seconds: float | None) -> Iterator[None]:
+        with self._lock:
+            self._open()
+            decoder.start(seconds)
+            yield
+
+    def _decoder(self, sequences: int, sequence_tokens: int) -> Decoder:
+        threads = self.settings.threads or _usable_cores()
+        return Decoder(self._open(), sequences, sequence_tokens, self.settings.batch_tokens, threads)
+
+    def _alone(self) -> Decoder:
+        """Give the context for one long prompt at a time."""
+        if self._prompts is None:
+            trained = self._open().trained_context or self.settings.prompt_tokens
+            self._prompts = self._decoder(1, min(self.settings.prompt_tokens, trained))
+        return self._prompts
+
+    # How texts are made to fit
+
     def _fit_continuation(self, text: str) -> tuple[list[int], int]:
         tokens = self.tokenize(text)
-        limit = self._capacity // 2
+        limit = self._streams.capacity // 2
         if not tokens:
             raise ValueError("the continuation holds no token")
         return tokens[:limit], int(len(tokens) > limit)
 
     def _fit_prefix(self, text: str, reserved: int) -> tuple[list[int], bool]:
-        tokens = self.tokenize(text) or [self._first_token()]
-        limit = self._capacity - reserved
+        tokens = self.tokenize(text) or [self._open().first_token()]
+        limit = self._streams.capacity - reserved
         return tokens[-limit:], len(tokens) > limit
 
-    def _first_token(self) -> int:
-        for token in (llama_cpp.llama_vocab_bos(self._vocabulary), llama_cpp.llama_vocab_eos(self._vocabulary)):
-            if token >= 0:
-                return int(token)
-        return 0
+    def _fit_prompt(self, prompt: Prompt, room: int) -> tuple[_Text, bool]:
+        static, dynamic = self._tokens(prompt.static), self._tokens(prompt.dynamic)
+        over = len(static) + len(dynamic) - room
+        if over > 0:
+            static = static[: max(1, len(static) - over)]
+            dynamic = dynamic[-max(1, room - len(static)) :]
+        static = static or [self._open().first_token()]
+        return _Text(tuple(static[:-1]), (static[-1], *dynamic), 1), over > 0
 
-    def _read_group(self, prefixes: list[list[int]], query: list[int], *, keep: bool) -> tuple[list[float], Usage]:
-        try:
-            evaluated, reused = self._load_prefixes(prefixes, keep=keep)
-            scores = self._read_query(prefixes, query)
-        finally:
-            llama_cpp.llama_memory_clear(self._memory, False)
-        return scores, Usage(evaluated=evaluated + len(prefixes) * len(query), reused=reused)
+    def _tokens(self, parts: Sequence[Part]) -> list[int]:
+        weights = self._open()
+        return [token for part in parts for token in weights.tokenize(part.text, control=part.control)]
 
-    def _load_prefixes(self, prefixes: list[list[int]], *, keep: bool) -> tuple[int, int]:
-        batch, cold, reused = _Batch(), [], 0
-        for sequence, tokens in enumerate(prefixes):
-            head = tuple(tokens[:-1])
-            if head and self._states.restore(self._context, sequence, head):
+    def _length(self, prompt: Prompt) -> int:
+        return len(self._tokens(prompt.static)) + len(self._tokens(prompt.dynamic))
+
+    def _label(self, label: str) -> int:
+        tokens = self.tokenize(label)
+        if len(tokens) != 1:
+            raise ValueError(f"the label {label!r} is {len(tokens)} tokens of {self.path.name}, and must be one")
+        return tokens[0]
+
+    # How texts are read
+
+    def _read(
+        self, decoder: Decoder, states: StateCache, texts: Sequence[_Text], reduce: Reduce, keep: bool
+    ) -> tuple[list[Rows], Usage]:
+        """Read texts in groups of as many as there are streams; what `reduce` keeps of each, in their order."""
+        found: list[Rows] = []
+        usage = Usage()
+        for begin in range(0, len(texts), decoder.sequences):
+            group = texts[begin : begin + decoder.sequences]
+            try:
+                evaluated, reused = self._load_heads(decoder, states, [text.head for text in group], keep=keep)
+                found += self._read_tails(decoder, group, reduce)
+            finally:
+                decoder.clear()
+            usage += Usage(evaluated=evaluated + sum(len(text.tail) for text in group), reused=reused)
+        return found, usage
+
+    def _load_heads(
+        self, decoder: Decoder, states: StateCache, heads: Sequence[tuple[int, ...]], *, keep: bool
+    ) -> tuple[int, int]:
+        batch, cold, reused = Batch(), [], 0
+        for sequence, head in enumerate(heads):
+            if head and states.restore(decoder.handle, sequence, head):
                 reused += len(head)
             elif head:
-                batch.add(head, 0, sequence, output=False)
+                batch.add(head, 0, sequence)
                 cold.append(sequence)
-        self._decode(batch)
+        decoder.decode(batch)
         if keep:
             for sequence in cold:
-                self._states.save(self._context, sequence, tuple(prefixes[sequence][:-1]))
+                states.save(decoder.handle, sequence, heads[sequence])
         return len(batch.tokens), reused
 
-    def _read_query(self, prefixes: list[list[int]], query: list[int]) -> list[float]:
-        """Decode the query behind every prefix, as many at a time as the rows allow, and average its log P."""
-        targets = np.asarray(query, dtype=np.intp)
-        together = max(1, min(_MAX_OUTPUT_ROWS, self.settings.batch_tokens) // len(query))
-        scores: list[float] = []
-        for begin in range(0, len(prefixes), together):
-            batch = _Batch()
-            chosen = range(begin, min(begin + together, len(prefixes)))
-            for sequence in chosen:
-                last = prefixes[sequence][-1]
-                batch.add([last, *query[:-1]], len(prefixes[sequence]) - 1, sequence, output=True)
-            self._decode(batch)
-            rows = self._logits(len(batch.tokens)).reshape(len(chosen), len(query), -1)
-            scores += [float(_log_softmax_at(block, targets).mean()) for block in rows]
-        return scores
-
-    def _logits(self, rows: int) -> npt.NDArray[np.float32]:
-        pointer = llama_cpp.llama_get_logits(self._context)
-        if not pointer:
-            raise ModelUnusable(
-                f"{self.path.name} gave no logits; it is not a text-generating model. Use another model."
-            )
-        return np.ctypeslib.as_array(pointer, shape=(rows, self._vocabulary_size))
-
-    def _decode(self, batch: _Batch) -> None:
-        limit = self.settings.batch_tokens
-        for begin in range(0, len(batch.tokens), limit):
-            self._decode_part(batch, begin, min(begin + limit, len(batch.tokens)))
-
-    def _decode_part(self, batch: _Batch, begin: int, end: int) -> None:
-        count = end - begin
-        native = llama_cpp.llama_batch_init(count, 0, 1)
-        try:
-            native.n_tokens = count
-            for i in range(count):
-                native.token[i] = batch.tokens[begin + i]
-                native.pos[i] = batch.positions[begin + i]
-                native.n_seq_id[i] = 1
-                native.seq_id[i][0] = batch.sequences[begin + i]
-                native.logits[i] = batch.outputs[begin + i]
-            with self._interrupt:
-                code = llama_cpp.llama_decode(self._context, native)
-        finally:
-            llama_cpp.llama_batch_free(native)
-        if code == _ABORTED:
-            raise OutOfTime(Usage(evaluated=self._decoded, calls=1))
-        if code != 0:
-            raise ModelUnusable(f"llama.cpp could not decode with {self.path.name} (code {code}). Use another model.")
-        self._decoded += count
-
-    def _should_abort(self, _data: Any) -> bool:
-        return self._interrupt.pending or (self._deadline is not None and time.monotonic() > self._deadline)
-
-    def _load_model(self) -> Any:
-        llama_cpp.llama_backend_init()
-        params = llama_cpp.llama_model_default_params()
-        params.n_gpu_layers = self.settings.gpu_layers
-        model = llama_cpp.llama_model_load_from_file(os.fsencode(self.path), params)
-        if not model:
-            raise ModelUnusable(
-                f"llama.cpp cannot load {self.path}: the file is damaged, or its architecture is unknown to this "
-                "version. Check the download, or use another model."
-            )
-        return model
-
-    def _make_context(self) -> Any:
-        settings = self.settings
-        threads = settings.threads or _usable_cores()
-        sequences = min(settings.sequences, int(llama_cpp.llama_max_parallel_sequences()))
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = sequences * settings.sequence_tokens
-        params.n_batch = params.n_ubatch = settings.batch_tokens
-        params.n_seq_max = sequences
-        params.n_threads = params.n_threads_batch = threads
-        params.kv_unified = False
-        params.no_perf = True
-        context = llama_cpp.llama_init_from_model(self._model, params)
-        if not context:
-            llama_cpp.llama_model_free(self._model)
-            raise ModelUnusable(
-                f"llama.cpp cannot run {self.path}: no context of {params.n_ctx} tokens. Free some memory."
-            )
-        self._abort = llama_cpp.ggml_abort_callback(self._should_abort)
-        llama_cpp.llama_set_abort_callback(context, self._abort, None)
-        return context
-
-    def _metadata(self, key: str) -> str:
-        buffer = ctypes.create_string_buffer(512)
-        length = llama_cpp.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
-        return buffer.value.decode("utf-8", errors="replace") if length > 0 else ""
+    def _read_tails(self, decoder: Decoder, group: Sequence[_Text], reduce: Reduce) -> list[Rows]:
+        """Decode the tails, as many at a time as batch and rows allow, for logits last until the next decode."""
+        found: list[Rows] = []
+        waiting = list(enumerate(group))
+        while waiting:
+            batch, taken = Batch(), 0
+            rows: list[int] = []
+            for sequence, text in waiting:
+                tokens, outputs = len(batch.tokens) + len(text.tail), sum(rows) + text.outputs
+                if taken and (tokens > self.settings.batch_tokens or outputs > _MAX_OUTPUT_ROWS):
+                    break
+                batch.add(text.tail, len(text.head), sequence, outputs=text.outputs)
+                rows.append(text.outputs)
+                taken += 1
+            decoder.decode(batch)
+            blocks = np.split(decoder.logits(sum(rows)), np.cumsum(rows)[:-1])
+            found += [reduce(block) for block in blocks]
+            waiting = waiting[taken:]
+        return found
 
 
 def _usable_cores() -> int:
@@ -309,10 +335,15 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _log_softmax_at(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+def _at(logits: Rows, targets: npt.NDArray[np.intp]) -> Rows:
     """Give log softmax(logits)[i, targets[i]] for each row i."""
     peak = logits.max(axis=1)
     total = np.exp(logits - peak[:, None]).sum(axis=1)
-    chosen = logits[np.arange(len(targets)), targets]
-    result: npt.NDArray[np.float32] = chosen - peak - np.log(total)
+    result: Rows = logits[np.arange(len(targets)), targets] - peak - np.log(total)
+    return result
+
+
+def _log_softmax(logits: Rows) -> Rows:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    result: Rows = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return result

