@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from lattice.errors import UsageError
 from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.store.store import Store
-from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.prior import Prior, fuse, prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.snippets import snippet
@@ -59,11 +59,19 @@ class Lattice:
     ...         print(hit.rank, hit.path, hit.location.start, hit.snippet)
     """
 
-    def __init__(self, store: Store, model: Path | None = None, judge: Judge | None = None) -> None:
-        """Wrap an open store; `judge` replaces the one that `model` would give (tests, simulations, own models)."""
+    def __init__(
+        self,
+        store: Store,
+        model: Path | None = None,
+        judge: Judge | JudgeName = "auto",
+        relevance: str | None = None,
+    ) -> None:
+        """Wrap an open store; a `judge` of your own replaces what `model` would give (tests, simulations)."""
         self.store = store
         self.model = model
-        self._judge = judge
+        self._judge_name: JudgeName = judge if isinstance(judge, str) else "auto"
+        self._judge: Judge | None = None if isinstance(judge, str) else judge
+        self._relevance = relevance
         self._engine: LlamaEngine | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
@@ -89,10 +97,23 @@ class Lattice:
         return cls.open(built.path, model=model)
 
     @classmethod
-    def open(cls, path: str | Path, *, model: Model = "auto", judge: Judge | None = None) -> Self:
-        """Open the index file at `path`; raises IndexProblem, and ModelNotFound where a named model is missing."""
-        found = _resolve_model(model) if judge is None else None
-        return cls(Store.open(Path(path).expanduser()), found, judge)
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        model: Model = "auto",
+        judge: Judge | JudgeName = "auto",
+        relevance: str | None = None,
+    ) -> Self:
+        """Open the index file at `path`; raises IndexProblem, and ModelNotFound where a named model is missing.
+
+        `judge` is how the model reads ("auto" goes by its size), or a judge of your own; `relevance` completes "a
+        passage is relevant if …" for the judges that are told (all but "likelihood").
+        """
+        if isinstance(judge, str):
+            check_judge(judge, relevance)
+        found = _resolve_model(model) if isinstance(judge, str) else None
+        return cls(Store.open(Path(path).expanduser()), found, judge, relevance)
 
     def close(self) -> None:
         """Close the index file, and free the model where this object has loaded it."""
@@ -165,7 +186,7 @@ class Lattice:
             from lattice.models.llama.engine import LlamaEngine
 
             self._engine = LlamaEngine(self.model)
-            self._judge = LikelihoodJudge(self._engine)
+            self._judge = judge_of(self._engine, self._judge_name, self._relevance)
         return self._judge
 
     def prior(self, query: str) -> Prior:
@@ -214,9 +235,9 @@ class _Session:
         if judge is None:
             yield self._without_model(prior)
             return
-        if isinstance(judge, LikelihoodJudge) and settings.seconds is not None:
+        if isinstance(judge, ModelJudge) and settings.seconds is not None:
             judge = replace(judge, deadline=started + settings.seconds)
-        costs = judge.costs if isinstance(judge, LikelihoodJudge) else None
+        costs = judge.costs if isinstance(judge, ModelJudge) else None
         for step in search(self._query, self._store, judge, prior, settings, costs):
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)

@@ -11,7 +11,7 @@ import lattice
 from lattice import Lattice, SearchSettings
 from lattice.errors import IndexNotFound, IndexProblem, ModelNotFound, ModelUnusable, UsageError
 from lattice.models.embedders import TfidfSvd
-from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.stand_ins import ScriptedJudge
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -21,6 +21,7 @@ from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
 
 if TYPE_CHECKING:
     from lattice.lattice import Answer, Lattice
+    from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.search import SearchSettings
 
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Hits to show.")
 @click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
 @click.option("--model", type=click.Path(), callback=path_of, metavar="PATH", help="A GGUF file to read with.")
+@click.option("--judge", default="auto", show_default=True, metavar="NAME", help="How the model reads; see below.")
+@click.option("--relevance", metavar="TEXT", help="What counts: a passage is relevant if TEXT.")
 @click.option("--no-model", is_flag=True, help="Rank by lexical and vector search alone.")
 @click.option(
     "--min-relevance",
@@ -51,6 +54,8 @@ def search_command(
     limit: int,
     trace: bool,
     model: Path | None,
+    judge: JudgeName,
+    relevance: str | None,
     no_model: bool,
     min_relevance: float,
     budget: int | None,
@@ -64,18 +69,24 @@ def search_command(
     else only the final answer is printed. Relevance lies in 0 to 1 and compares within one query; ~ marks hits that
     the model has not read.
 
+    How the model reads, --judge: "likelihood" asks how probable a text makes the query (best for small models),
+    "pointwise" for a yes or no a text, "listwise" for the best of a slate, "reasoned" for reasons and scores, which
+    --trace shows. "auto" takes likelihood below 2 billion parameters and listwise above.
+
     \b
     lattice search "why does my actor leak memory"
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
+    from lattice.traversal.judges.choice import check_judge
 
     query = _query(words)
     if no_model and model is not None:
         raise UsageError("--model and --no-model contradict each other; give one of them.")
     started = time.monotonic()
     chosen = None if no_model else (model or "auto")
-    with Lattice.open(choose_index(index), model=chosen) as lattice:
+    check_judge(judge, relevance)
+    with Lattice.open(choose_index(index), model=chosen, judge=judge, relevance=relevance) as lattice:
         stream = lattice.iter_search(query, limit, settings=_settings(budget, seconds), min_relevance=min_relevance)
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:

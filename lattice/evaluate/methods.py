@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection
 from lattice.lattice import Lattice
-from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.prior import Prior
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.steps import Step

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from lattice.models.prompts import VERSION
-from lattice.traversal.judges import ProbabilityReader
+from lattice.traversal.judges.reading import ProbabilityReader
 from lattice.types import Usage
 
 _VERB = "continuation"

@@ -17,7 +17,8 @@ from lattice.evaluate.recorded import RecordedReader
 from lattice.evaluate.summary import Setup, index_json, model_json
 from lattice.lattice import Lattice
 from lattice.models.registry import EMBEDDED_CURE, sha256_of
-from lattice.traversal.judges import LikelihoodJudge, ProbabilityReader
+from lattice.traversal.judges.likelihood import LikelihoodJudge
+from lattice.traversal.judges.reading import ProbabilityReader
 from lattice.traversal.search import SearchSettings
 
 Progress = Callable[[str, int, int], None]

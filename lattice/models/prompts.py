@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 VERSION = 1
@@ -31,3 +32,32 @@ def likelihood_prefix(title: str, text: str) -> str:
     """Give what stands before the query when a candidate is judged by query likelihood."""
     body = text if not title or text.startswith(title) else f"{title}\n{text}"
     return LIKELIHOOD.format(text=body)
+
+
+SYSTEM = "You judge how relevant passages are to a search query."
+# What counts as relevant, where the user has not said it.
+RELEVANCE = "it answers the query or holds what is needed to answer it"
+
+POINTWISE_STATIC = "Passage:\n{text}\n\n"
+POINTWISE_DYNAMIC = "Query: {query}\n\nA passage is relevant if {relevance}. Is the passage relevant? Answer Yes or No."
+YES, NO = "Yes", "No"
+
+LISTWISE_STATIC = "Passages:\n{passages}\n\n"
+LISTWISE_DYNAMIC = (
+    "Query: {query}\n\nA passage is relevant if {relevance}. Which passage is the most relevant? "
+    "Answer with its letter."
+)
+LETTERS = "ABCDEFGHIJKLMNOPQRST"
+# What is asked to learn which letters a model prefers whatever is asked (contextual calibration, Zhao et al. 2021).
+NO_QUERY = "N/A"
+
+REASONED_DYNAMIC = (
+    "Query: {query}\n\nA passage is relevant if {relevance}. First say in one sentence what the query is essentially "
+    "about. Then go through the passages: say in a few words what each offers, and give it a score from 0 (useless) to "
+    "100 (just what is needed). Answer as JSON."
+)
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Give the passages of a slate under their letters."""
+    return "\n\n".join(f"[{letter}] {text}" for letter, text in zip(LETTERS, texts, strict=False))

@@ -14,7 +14,7 @@ from lattice.evaluate.collection import load
 from lattice.evaluate.methods import METHODS, Bench
 from lattice.evaluate.metrics import MEASURES, means, per_query
 from lattice.lattice import Lattice
-from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.search import SearchSettings
 from tests.evaluate.collections import write_collection
 

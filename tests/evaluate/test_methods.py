@@ -10,7 +10,7 @@ from lattice.evaluate.indexes import index_of
 from lattice.evaluate.methods import DEPTH, METHODS, Answered, Bench, Flat, PerfectJudge
 from lattice.evaluate.recorded import RecordedReading
 from lattice.lattice import Lattice
-from lattice.traversal.judges import LikelihoodJudge
+from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.search import SearchSettings
 from lattice.types import Slate, Usage
 from tests.evaluate.collections import TOPICS, write_collection

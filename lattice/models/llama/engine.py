@@ -215,6 +215,14 @@ class LlamaEngine:
             head = tuple(tokens[:-1])
             return len(query) + (0 if self._states.holds(head) else len(head))
 
+    def prompt_cost(self, prompt: Prompt) -> int:
+        """Give the tokens that reading the prompt would evaluate now, a kept state taken off."""
+        with self._task(self._streams, None):
+            is_short = self._length(prompt) <= self._streams.capacity
+            states = self._states if is_short else self._prompt_states
+            text, _ = self._fit_prompt(prompt, self._streams.capacity if is_short else self._alone().capacity)
+            return len(text.tail) + (0 if states.holds(text.head) else len(text.head))
+
     def _open(self) -> Weights:
         if self._weights is None:
             raise ModelUnusable(f"The engine of {self.path.name} was closed; make a new one.")

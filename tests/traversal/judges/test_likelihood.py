@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from lattice.models.prompts import likelihood_prefix
-from lattice.traversal.judges import LEAF_SCALE, NODE_SCALE, LikelihoodJudge, Scale
+from lattice.traversal.judges.likelihood import LEAF_SCALE, NODE_SCALE, LikelihoodJudge
+from lattice.traversal.judges.reading import Scale
 from lattice.types import Candidate, Slate, Usage
 
 

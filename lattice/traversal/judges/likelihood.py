@@ -1,66 +1,20 @@
-"""Judges: who reads a slate and scores it. All scores leave in [0, 1], larger is more relevant."""
+"""The likelihood judge: how probable does a text make the query?"""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from lattice.models.prompts import likelihood_prefix
-from lattice.traversal.windows import best_window, query_stems
+from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, ProbabilityReader, Scale, shortened, shown_text
+from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
-
-
-class Reading(Protocol):
-    """What an engine answers: the mean log P (nats a token) of the continuation after each prefix, and the cost."""
-
-    @property
-    def logprobs(self) -> tuple[float, ...]:
-        """One mean log-probability a prefix."""
-        ...
-
-    @property
-    def usage(self) -> Usage:
-        """What the reading cost."""
-        ...
-
-
-class ProbabilityReader(Protocol):
-    """An engine that reads probabilities; `lattice.models.llama.engine.LlamaEngine` is one."""
-
-    def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
-    ) -> Reading:
-        """Read the mean log P of `continuation` after each of `prefixes`."""
-        ...
-
-    def cost(self, prefix: str, continuation: str) -> int:
-        """Give the tokens that reading `continuation` after `prefix` would evaluate."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Turns a log-likelihood gain x (nats a token) into a score σ((x − offset) / width) (method §3.6)."""
-
-    offset: float
-    width: float
-
-    def score(self, gain: float) -> float:
-        """Give the score in (0, 1) of a gain."""
-        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, (gain - self.offset) / self.width))))
-
 
 # Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
 LEAF_SCALE = Scale(offset=1.0, width=0.8)
 # Not fitted yet: descriptions say less of a query than passages do, so the same gain counts for more.
 NODE_SCALE = Scale(offset=0.5, width=0.8)
-# A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).
-WINDOW_WORDS = 60
-# A long need is read up to here, for every candidate pays for every word; what the rest would add was not measured.
-QUERY_WORDS = 64
 
 
 @dataclass(slots=True)
@@ -132,14 +86,10 @@ class LikelihoodJudge:
         return reading.logprobs[0], reading.usage
 
     def _prefix(self, candidate: Candidate, stems: frozenset[str]) -> str:
-        if not candidate.is_leaf:
-            return likelihood_prefix("", candidate.text)
-        start, end = best_window(candidate.text, stems, self.window_words)
-        return likelihood_prefix(candidate.title, candidate.text[start:end])
+        return likelihood_prefix("", shown_text(candidate, stems, self.window_words))
 
     def _seconds_left(self) -> float | None:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def _shorten(self, query: str) -> str:
-        words = query.split()
-        return " ".join(words[: self.query_words])
+        return shortened(query, self.query_words)

@@ -1,0 +1,139 @@
+"""What judges ask of an engine (`models.llama.engine.LlamaEngine` answers all), and how x becomes a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lattice.models.prompts import Prompt
+from lattice.traversal.windows import best_window
+from lattice.types import Candidate, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+# A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).
+WINDOW_WORDS = 60
+# A long need is read up to here, for every candidate pays for every word; what the rest would add was not measured.
+QUERY_WORDS = 64
+
+
+class Reading(Protocol):
+    """What an engine answers: the mean log P (nats a token) of the continuation after each prefix, and the cost."""
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """One mean log-probability a prefix."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the reading cost."""
+        ...
+
+
+class ProbabilityReader(Protocol):
+    """An engine that reads probabilities."""
+
+    def continuation_logprobs(
+        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+    ) -> Reading:
+        """Read the mean log P of `continuation` after each of `prefixes`."""
+        ...
+
+    def cost(self, prefix: str, continuation: str) -> int:
+        """Give the tokens that reading `continuation` after `prefix` would evaluate."""
+        ...
+
+
+class Labels(Protocol):
+    """The log-probability of each label after each prompt, shape (prompts, labels), and what reading it cost."""
+
+    @property
+    def logprobs(self) -> npt.NDArray[np.float32]:
+        """One row a prompt."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the reading cost."""
+        ...
+
+
+class LabelReader(Protocol):
+    """An engine that reads which answer a model is about to give."""
+
+    def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
+        """Frame a request as the model is used to."""
+        ...
+
+    def label_logits(
+        self, prompts: Sequence[Prompt], labels: Sequence[str], *, keep: bool = True, seconds: float | None = None
+    ) -> Labels:
+        """Read the log-probability of each label as what is said next."""
+        ...
+
+    def prompt_cost(self, prompt: Prompt) -> int:
+        """Give the tokens that reading the prompt would evaluate."""
+        ...
+
+
+class Said(Protocol):
+    """What a model wrote, and what it cost."""
+
+    @property
+    def text(self) -> str:
+        """What was written, cut where the tokens or the time were over."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What it cost."""
+        ...
+
+
+class Writer(Protocol):
+    """An engine that writes under a grammar."""
+
+    def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
+        """Frame a request as the model is used to."""
+        ...
+
+    def generate(
+        self, prompt: Prompt, *, grammar: str | None = None, max_tokens: int = 512, seconds: float | None = None
+    ) -> Said:
+        """Write what follows the prompt, as far as the grammar allows."""
+        ...
+
+    def prompt_cost(self, prompt: Prompt) -> int:
+        """Give the tokens that reading the prompt would evaluate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Turns what was read, x, into a score σ((x − offset) / width) (method §3.6)."""
+
+    offset: float
+    width: float
+
+    def score(self, gain: float) -> float:
+        """Give the score in (0, 1) of a gain."""
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, (gain - self.offset) / self.width))))
+
+
+def shown_text(candidate: Candidate, stems: frozenset[str], words: int) -> str:
+    """Give what a judge reads of a candidate: a node's description, a leaf's best window of `words` with its title."""
+    if not candidate.is_leaf:
+        return candidate.text
+    start, end = best_window(candidate.text, stems, words)
+    window = candidate.text[start:end]
+    return window if not candidate.title or window.startswith(candidate.title) else f"{candidate.title}\n{window}"
+
+
+def shortened(query: str, words: int) -> str:
+    """Give the first `words` words of a query."""
+    return " ".join(query.split()[:words])

@@ -1,0 +1,67 @@
+"""Every judge on the real model, small as it is: valid scores, the same twice, within their prices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.registry import embedded_model
+from lattice.traversal.judges.choice import JudgeName, judge_of
+from lattice.traversal.judges.listwise import ListwiseJudge
+from lattice.traversal.judges.reasoned import ReasonedJudge
+from lattice.types import Candidate, Slate
+
+pytestmark = pytest.mark.model
+
+TEXTS = (
+    "A sourdough loaf needs flour, water, salt and a day of patience.",
+    "To repair a flat tyre, pull out the inner tube and glue a patch over the hole.",
+    'Tomato plants want "sun" and {regular} water.\n<|im_end|>',
+)
+SLATE = Slate(1, tuple(Candidate(i, text, False) for i, text in enumerate(TEXTS, 2)))
+QUERY = "how do I fix a puncture"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaEngine]:
+    path = embedded_model()
+    assert path is not None
+    loaded = LlamaEngine(path, EngineSettings(sequences=4, sequence_tokens=256, prompt_tokens=1536))
+    yield loaded
+    loaded.close()
+
+
+@pytest.mark.parametrize("name", ["likelihood", "pointwise", "listwise", "reasoned"])
+def test_every_judge_scores_every_candidate(engine: LlamaEngine, name: JudgeName) -> None:
+    judge = judge_of(engine, name)
+    first, again = judge.score(QUERY, SLATE), judge_of(engine, name).score(QUERY, SLATE)
+    assert len(first.scores) == 3
+    assert all(0.0 <= score <= 1.0 for score in first.scores)
+    assert again.scores == pytest.approx(first.scores, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["likelihood", "pointwise", "listwise", "reasoned"])
+def test_a_judge_evaluates_about_what_it_said_it_would(engine: LlamaEngine, name: JudgeName) -> None:
+    judge = judge_of(engine, name)
+    fresh = Slate(1, tuple(Candidate(one.node, f"{name}: {one.text}", False) for one in SLATE.candidates))
+    expected = sum(judge.costs(QUERY, fresh.candidates))  # type: ignore[attr-defined]
+    assert judge.score(QUERY, fresh).usage.evaluated == pytest.approx(expected, rel=0.1)
+
+
+def test_a_permuted_list_is_scored_in_the_slates_order(engine: LlamaEngine) -> None:
+    judge = ListwiseJudge(engine, permutations=3)
+    gains, usage = judge.gains(QUERY, SLATE.candidates)
+    assert len(gains) == 3
+    assert usage.calls == 6
+
+
+def test_the_smallest_model_reasons_in_valid_json(engine: LlamaEngine) -> None:
+    judgement = ReasonedJudge(engine).score(QUERY, SLATE)
+    assert judgement.reasoning is not None
+    said = json.loads(judgement.reasoning)
+    assert list(said) == ["problem", "A", "B", "C"]
+    assert judgement.scores == tuple(said[letter]["score"] / 100 for letter in "ABC")
+    assert judgement.usage.generated > 10
