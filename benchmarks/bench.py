@@ -19,6 +19,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+from lattice.models.registry import embedded_model
+
 HERE = Path(__file__).parent
 RESULTS, JUDGEMENTS = HERE / "results", HERE / "judgements"
 WORK = Path(".bench")
@@ -42,6 +44,8 @@ def evaluate(name: str, *, quick: bool) -> int:
     """Evaluate one collection; give the exit code of `lattice eval`."""
     record, judgements = RESULTS / f"{name}.json", JUDGEMENTS / f"{name}.jsonl"
     call = ["eval", str(unpacked(name)), "--methods", ",".join(METHODS), "--work", str(WORK / name), "--rebuild"]
+    # As it is packaged: the copy that is fitted to a CPU differs from machine to machine.
+    call += ["--model", str(embedded_model())]
     if quick:
         call += ["--gate", str(record)] + (["--replay", str(judgements)] if judgements.exists() else [])
     else:

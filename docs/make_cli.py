@@ -25,6 +25,9 @@ def reference() -> str:
     for name, command in main.commands.items():
         below = click.Context(command, parent=context, info_name=name)
         parts.append(_section(f"lattice {name}", command, below))
+        for inner, nested in command.commands.items() if isinstance(command, click.Group) else ():
+            inside = click.Context(nested, parent=below, info_name=inner)
+            parts.append(_section(f"lattice {name} {inner}", nested, inside))
     return "\n".join(parts)
 
 

@@ -17,6 +17,7 @@ from lattice.cli.doctor import doctor_command
 from lattice.cli.eval import eval_command
 from lattice.cli.index import index_command
 from lattice.cli.indexes import list_command, status_command
+from lattice.cli.models import models_group
 from lattice.cli.options import check_environment, named_by_environment
 from lattice.cli.search import search_command
 from lattice.cli.show import show_command
@@ -149,6 +150,7 @@ for _command in (
     tree_command,
     list_command,
     status_command,
+    models_group,
     eval_command,
     doctor_command,
 ):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lattice.cli.models import fit_embedded_once
 from lattice.cli.options import json_option, path_of
 from lattice.cli.progress import Bars
 from lattice.cli.terminal import clean_name, counted, notice, on_one_line, print_json
@@ -60,6 +61,7 @@ def index_command(
         print_json(_built_json(built))
     else:
         click.echo("\n".join([_summary(built), *skipped_lines(built.skipped)]))
+    fit_embedded_once()
 
 
 def _with_branching(target: Path, branching: int) -> BuildSettings:

@@ -20,6 +20,7 @@ Describe = Callable[[int], str]
 """Names a node on one line."""
 
 _DOCUMENTS = 3  # relevant documents that are explained a query; --record has more
+_HEADER = "                raw latent  final"
 _CHARACTERS = 110  # of the name of a node
 
 
@@ -54,12 +55,8 @@ def lost_lines(lost: Lost, describe: Describe) -> list[str]:
         return head
     # What its own slate cannot show is shown by the ranking.
     rivals = lost.preferred if lost.cause in {"judge", "description"} else ()
-    told = [
-        *head,
-        f"  {_reading(lost)}",
-        f"    dropped    {_scores(lost.raw, lost.latent, lost.relevance)}  {describe(lost.node)}",
-    ]
-    return told + [_rival_line("preferred" if rivals else "above it", one, describe) for one in rivals or lost.above]
+    told = [*head, f"  {_reading(lost)}", _HEADER, _line("dropped", _dropped(lost), describe)]
+    return told + [_line("preferred" if rivals else "above it", one, describe) for one in rivals or lost.above]
 
 
 def _verdict(lost: Lost) -> str:
@@ -71,18 +68,21 @@ def _verdict(lost: Lost) -> str:
 
 def _reading(lost: Lost) -> str:
     if lost.slate is None:
-        return f"never read; {counted(lost.read_documents, 'document')} were, then the search ended: {lost.stopped}"
+        return f"never read; the search ended ({lost.stopped}) after {counted(lost.read_documents, 'document')}"
     kind = "seeds" if lost.origin is None else f"children of n{lost.origin}"
     return f"read in slate {lost.slate} ({kind}), place {lost.place} of {lost.slate_size}"
 
 
-def _rival_line(name: str, one: Weighed, describe: Describe) -> str:
-    return f"    {name:<9}  {_scores(one.raw, one.latent, one.relevance)}  {describe(one.node)}"
+def _dropped(lost: Lost) -> Weighed:
+    from lattice.evaluate.losses import Weighed
+
+    assert lost.node is not None
+    return Weighed(lost.node, lost.raw, lost.latent or 0.0, lost.relevance or 0.0)
 
 
-def _scores(raw: float | None, latent: float | None, relevance: float | None) -> str:
-    """Write the raw score, ŝ, and what the node was ranked by; a dash for what there is none of."""
-    return " ".join("  – " if one is None else f"{one:.2f}" for one in (raw, latent, relevance))
+def _line(name: str, one: Weighed, describe: Describe) -> str:
+    scores = ("  – " if value is None else f"{value:.2f}" for value in (one.raw, one.latent, one.relevance))
+    return f"    {name:<9}  {'   '.join(scores)}  {describe(one.node)}"
 
 
 def _name(store: Store, node: int) -> str:

@@ -139,7 +139,8 @@ def lost_in(lattice: Lattice, collection: Collection, query: str, steps: Sequenc
     store = lattice.store
     heard = {one.node for step in steps for one in step.ranking}
     relevant = [name for name, grade in grades.items() if grade > 0]
-    return tuple(explain(steps, grades, trails_of(store, relevant), documents_of(store, heard), query))
+    admitted = {leaf: name for leaf, name in documents_of(store, heard).items() if name not in excluded}
+    return tuple(explain(steps, grades, trails_of(store, relevant), admitted, query))
 
 
 def at_budget(result: QueryResult, measure: str, tokens: float) -> float:

@@ -213,6 +213,7 @@ class _Account:
     documents: Mapping[str, int]
     ranked: Mapping[int, Ranked]
     passed_over: Mapping[int, Scored]
+    document_of: Mapping[int, str]
     read_documents: int
     stopped: str | None
 
@@ -237,6 +238,7 @@ def _account(steps: Sequence[Step], document_of: Mapping[int, str]) -> _Account:
         documents=_best_leaves(last.ranking, document_of),
         ranked={one.node: one for one in last.ranking},
         passed_over={one.node: one for one in last.passed_over},
+        document_of=document_of,
         read_documents=len({document_of[node] for node in readings if node in document_of}),
         stopped=last.stopped,
     )
@@ -362,11 +364,8 @@ def _with_evidence(account: _Account, grades: Mapping[str, int], node: int, foun
 
 def _preferred(account: _Account, grades: Mapping[str, int], reading: _Reading, grade: int) -> tuple[Weighed, ...]:
     """Give what scored at least as high in the same slate, less the passages that were right to."""
-    right = {leaf for name, leaf in account.documents.items() if grades.get(name, 0) >= grade}
-    rivals = [
-        one
-        for one in reading.slate.scored
-        if one.raw >= reading.scored.raw and one.node != reading.scored.node and one.node not in right
-    ]
-    best = sorted(rivals, key=lambda one: (-one.raw, one.node))[:_SHOWN]
+    as_high = [one for one in reading.slate.scored if one.raw >= reading.scored.raw and one.node != reading.scored.node]
+    # An inner node has no document, so it counts as wrong.
+    wrong = [one for one in as_high if grades.get(account.document_of.get(one.node, ""), 0) < grade]
+    best = sorted(wrong, key=lambda one: (-one.raw, one.node))[:_SHOWN]
     return tuple(replace(account.weighed(one.node), raw=one.raw) for one in best)

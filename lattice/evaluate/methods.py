@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection
+from lattice.evaluate.losses import documents_of
 from lattice.lattice import Lattice
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.prior import Prior
@@ -175,22 +176,15 @@ def _search(
 def _without_excluded(bench: Bench, query: str, expected: Prior) -> Prior:
     if not bench.collection.excluded.get(query):
         return expected
-    names = documents_of(bench.lattice, [hit.leaf for hit in expected.hits])
+    names = documents_of(bench.lattice.store, [hit.leaf for hit in expected.hits])
     excluded = bench.collection.excluded[query]
     return replace(expected, hits=tuple(hit for hit in expected.hits if names[hit.leaf] not in excluded))
 
 
 def _documents(bench: Bench, query: str, leaves: Sequence[int]) -> tuple[str, ...]:
     """Rank documents by their best passages."""
-    names = documents_of(bench.lattice, leaves)
+    names = documents_of(bench.lattice.store, leaves)
     return _admitted(bench, query, list(dict.fromkeys(names[leaf] for leaf in leaves)))
-
-
-def documents_of(opened: Lattice, leaves: Sequence[int]) -> dict[int, str]:
-    """Give the document of each leaf."""
-    passages = {leaf: opened.store.node(leaf).passage or 0 for leaf in leaves}
-    found = opened.store.passages(passages.values())
-    return {leaf: found[passage].document for leaf, passage in passages.items()}
 
 
 def _admitted(bench: Bench, query: str, ranked: Sequence[str]) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lattice.evaluate.evaluation import measured
-from lattice.evaluate.losses import CAUSES, Lost, explain, shares, summary
+from lattice.evaluate.losses import CAUSES, Lost, documents_of, explain, shares, summary, trails_of
 from lattice.evaluate.methods import Flat
 from lattice.traversal.calibration import Calibration
 from lattice.traversal.prior import Prior, PriorHit
@@ -19,6 +20,7 @@ from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.stand_ins import MemoryTree, ScriptedJudge
 from lattice.traversal.steps import Step
 from lattice.types import Node
+from tests.store.snapshots import make_store
 
 # Two branches with three leaves each: 1 → (2 → 4, 5, 6), (3 → 7, 8, 9). A leaf is a document of its own, "d4" to "d9".
 LEAVES = range(4, 10)
@@ -32,6 +34,7 @@ DOCUMENT_OF = {leaf: f"d{leaf}" for leaf in LEAVES}
 TRAILS = {f"d{leaf}": {leaf: (2 + (leaf > 6), 1)} for leaf in LEAVES}
 TRUSTED = Calibration(prior_weight=0.01, bias_weight=1.0)
 SEEDS_ONLY = SearchSettings(budget_tokens=20, seed_slate=2, context=0.0)  # no branch can be opened
+ALL_SEEDS = replace(SEEDS_ONLY, budget_tokens=50, seed_slate=5)
 
 
 def _steps(
@@ -43,7 +46,7 @@ def _steps(
     prior = Prior(tuple(PriorHit(leaf, value) for leaf, value in expected))
     chosen = replace(settings, calibration=calibration)
     whole = MemoryTree(NODES)
-    tree = Flat(whole) if settings is SEEDS_ONLY else whole
+    tree = Flat(whole) if settings in {SEEDS_ONLY, ALL_SEEDS} else whole
     return list(search("q", tree, ScriptedJudge(scores), prior, chosen, lambda _, c: [10] * len(c)))
 
 
@@ -116,6 +119,31 @@ def test_absent_documents_are_taken_out_of_the_ranking() -> None:
     without = {leaf: name for leaf, name in DOCUMENT_OF.items() if leaf != 4}
     (lost,) = explain(steps, {"d5": 1}, TRAILS, without)
     assert (lost.rank, lost.cause) == (1, "found")
+
+
+def test_passages_of_one_document_are_no_rivals_of_each_other() -> None:
+    # "d" has the passages 5 and 7, "e" has 6 and 8: all are read in one slate, and only 4 is not relevant.
+    names = {4: "x", 5: "d", 6: "e", 7: "d", 8: "e", 9: "x"}
+    trails = {"d": {5: (2, 1), 7: (3, 1)}, "e": {6: (2, 1), 8: (3, 1)}}
+    steps = _steps({4: 0.9, 5: 0.5, 6: 0.4, 7: 0.5, 8: 0.4}, [(leaf, 0.5) for leaf in range(4, 9)], ALL_SEEDS)
+    lost = {one.document: one for one in explain(steps, {"d": 1, "e": 1}, trails, names)}
+    assert {name: (one.cause, one.node, one.rank) for name, one in lost.items()} == {
+        "d": ("judge", 5, 2),
+        "e": ("judge", 6, 3),
+    }
+    assert [[rival.node for rival in one.preferred] for one in lost.values()] == [[4], [4]]
+
+
+def test_leaves_and_trails_come_from_the_index(tmp_path: Path) -> None:
+    with make_store(tmp_path / "small.lattice") as store:
+        root = store.root().id
+        leaves = [leaf.id for leaf in store.leaves(store.passages_of("actors/memory.md")).values()]
+        found = trails_of(store, ["actors/memory.md", "nowhere.md"])
+        assert found == {
+            "actors/memory.md": {leaf: (store.node(leaf).parent, root) for leaf in leaves},
+            "nowhere.md": {},
+        }
+        assert documents_of(store, [root, *leaves]) == dict.fromkeys(leaves, "actors/memory.md")
 
 
 def test_the_sums_add_up_to_what_is_lacking() -> None:
