@@ -28,10 +28,10 @@ class SlowJudge:
         return Judgement(scores, Usage(evaluated=100, calls=1, seconds=SECONDS_A_SLATE))
 
 
-def _open(path: str | Path, *, model: object = None) -> Lattice:
+def _open(path: str | Path, **_: object) -> Lattice:
     return Lattice(Store.open(Path(path)), judge=SlowJudge())
 
 
 if __name__ == "__main__":
-    Lattice.open = _open  # type: ignore[method-assign, assignment]
+    Lattice.open = _open  # type: ignore[method-assign]
     main(prog_name="lattice")
