@@ -1,7 +1,8 @@
 """How well each judge picks the relevant passage of a slate:  python benchmarks/judges.py [--slates 60] [--json]
 
 Slates of 15: one relevant document of a query among 14 others, drawn at random or the best of BM25 ("hard"), in random
-order, each shown as its title and its first 60 words. MRR and hit@1 of every judge, and the tokens that a slate takes.
+order, each shown as a search shows a leaf: its title and the 60 words that match the query best. MRR and hit@1 of every
+judge, the tokens that a slate takes, and the share of valid answers.
 Chance is an MRR of .221.
 """
 
@@ -20,7 +21,7 @@ from bench import unpacked
 from tqdm import tqdm
 
 from lattice.evaluate.bm25 import Bm25
-from lattice.evaluate.collection import Collection, Record, load
+from lattice.evaluate.collection import Collection, load
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.prompts import LETTERS
 from lattice.models.registry import find_model
@@ -30,7 +31,7 @@ from lattice.traversal.judges.pointwise import PointwiseJudge
 from lattice.traversal.judges.reasoned import ReasonedJudge
 from lattice.types import Candidate, Judge, Slate
 
-SIZE, WORDS = 15, 60
+SIZE = 15
 JUDGES: dict[str, Callable[[LlamaEngine], Judge]] = {
     "likelihood": LikelihoodJudge,
     "pointwise": PointwiseJudge,
@@ -88,14 +89,10 @@ def slates_of(collection: Collection, count: int, seed: int, *, hard: bool) -> l
             ranked = [name for name in bm25.search(collection.queries[query], 200) if grades.get(name, 0) <= 0]
             chosen = (ranked + generator.sample(others, SIZE))[: SIZE - 1]
         names = generator.sample([relevant, *chosen], SIZE)
-        candidates = tuple(_candidate(i, known[name]) for i, name in enumerate(names))
+        shown = (known[name] for name in names)
+        candidates = tuple(Candidate(i, one.text, is_leaf=True, title=one.title) for i, one in enumerate(shown))
         found.append((collection.queries[query], Slate(1, candidates), names.index(relevant)))
     return found
-
-
-def _candidate(number: int, record: Record) -> Candidate:
-    text = " ".join(f"{record.title}\n{record.text}".split()[: WORDS + len(record.title.split())])
-    return Candidate(number, text, is_leaf=False)
 
 
 def measure(judge: Judge, slates: Sequence[tuple[str, Slate, int]], label: str) -> dict[str, float]:
