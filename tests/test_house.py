@@ -35,6 +35,8 @@ HOMES = {
     "sqlite_utils": "store",
     "sqlite3": "store",
     "networkx": "lattice.py",
+    "httpx2": "models",
+    "json_repair": "traversal/judges",
     "pypdfium2": "corpus/readers",
     "selectolax": "corpus/readers",
     "bm25s": "evaluate",

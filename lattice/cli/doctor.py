@@ -21,6 +21,8 @@ _PYTHON = (3, 11)  # as pyproject.toml requires it
 LIBRARIES = {
     "click": "8.2",
     "hnswlib": "0.8",
+    "httpx2": "2.13",
+    "json-repair": "0.55",
     "llama-cpp-python": "0.3.36",
     "networkx": "3.4",
     "numpy": "2.0",
