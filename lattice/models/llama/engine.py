@@ -11,6 +11,7 @@ So a restored state and a fresh one give the same numbers, bit for bit.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 import time
@@ -33,7 +34,7 @@ from lattice.models.prompts import Part, Prompt
 from lattice.types import Usage
 
 # One row of logits is 4 bytes for each entry of the vocabulary (197 KB for SmolLM2): rows are reduced in such groups.
-_MAX_OUTPUT_ROWS = 256
+_MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
 Reduce = Callable[[Rows], npt.NDArray[np.float32]]
 """Takes the logits of one candidate, shape (wanted tokens, vocabulary), to what is kept of them."""
@@ -288,52 +289,50 @@ class LlamaEngine:
         self, decoder: Decoder, states: StateCache, texts: Sequence[_Text], reduce: Reduce, keep: bool
     ) -> tuple[list[Rows], Usage]:
         """Read texts in groups of as many as there are streams; what `reduce` keeps of each, in their order."""
-        found: list[Rows] = []
+        found: dict[int, Rows] = {}
         usage = Usage()
         for begin in range(0, len(texts), decoder.sequences):
-            group = texts[begin : begin + decoder.sequences]
+            # What must be decoded takes neighbouring streams, the longest first (plan.rectangles).
+            order = sorted(
+                range(begin, min(begin + decoder.sequences, len(texts))),
+                key=lambda i: (states.holds(texts[i].head), -len(texts[i].head)),
+            )
+            group = [texts[i] for i in order]
             try:
                 evaluated, reused = self._load_heads(decoder, states, [text.head for text in group], keep=keep)
-                found += self._read_tails(decoder, group, reduce)
+                found |= zip(order, self._read_tails(decoder, group, reduce), strict=True)
             finally:
                 decoder.clear()
             usage += Usage(evaluated=evaluated + sum(len(text.tail) for text in group), reused=reused)
-        return found, usage
+        return [found[i] for i in range(len(texts))], usage
 
     def _load_heads(
         self, decoder: Decoder, states: StateCache, heads: Sequence[tuple[int, ...]], *, keep: bool
     ) -> tuple[int, int]:
-        batch, cold, reused = Batch(), [], 0
-        for sequence, head in enumerate(heads):
-            if head and states.restore(decoder.handle, sequence, head):
-                reused += len(head)
-            elif head:
-                batch.add(head, 0, sequence)
-                cold.append(sequence)
-        decoder.decode(batch)
+        """Bring stream i to the end of head i, from kept states where there are; tokens evaluated and reused."""
+        cold = [i for i, head in enumerate(heads) if head and not states.restore(decoder.handle, i, head)]
+        decoder.decode_streams({i: heads[i] for i in sorted(cold, key=lambda i: -len(heads[i]))})
         if keep:
             for sequence in cold:
                 states.save(decoder.handle, sequence, heads[sequence])
-        return len(batch.tokens), reused
+        evaluated = sum(len(heads[i]) for i in cold)
+        return evaluated, sum(map(len, heads)) - evaluated
 
     def _read_tails(self, decoder: Decoder, group: Sequence[_Text], reduce: Reduce) -> list[Rows]:
         """Decode the tails, as many at a time as batch and rows allow, for logits last until the next decode."""
         found: list[Rows] = []
-        waiting = list(enumerate(group))
-        while waiting:
-            batch, taken = Batch(), 0
-            rows: list[int] = []
-            for sequence, text in waiting:
-                tokens, outputs = len(batch.tokens) + len(text.tail), sum(rows) + text.outputs
-                if taken and (tokens > self.settings.batch_tokens or outputs > _MAX_OUTPUT_ROWS):
-                    break
+        tokens, outputs = max(len(text.tail) for text in group), max(text.outputs for text in group)
+        rows = _MAX_OUTPUT_BYTES // (4 * self._open().vocabulary_size)
+        at_once = max(1, min(self.settings.batch_tokens // tokens, rows // outputs))
+        # Parts of equal size: a small rest would cost nearly as much as a large one.
+        size = math.ceil(len(group) / math.ceil(len(group) / at_once))
+        for begin in range(0, len(group), size):
+            part, batch = group[begin : begin + size], Batch()
+            for sequence, text in enumerate(part, begin):
                 batch.add(text.tail, len(text.head), sequence, outputs=text.outputs)
-                rows.append(text.outputs)
-                taken += 1
             decoder.decode(batch)
-            blocks = np.split(decoder.logits(sum(rows)), np.cumsum(rows)[:-1])
-            found += [reduce(block) for block in blocks]
-            waiting = waiting[taken:]
+            ends = np.cumsum([text.outputs for text in part])
+            found += [reduce(block) for block in np.split(decoder.logits(int(ends[-1])), ends[:-1])]
         return found
 
 

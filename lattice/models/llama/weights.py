@@ -26,6 +26,10 @@ class Weights:
         self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
         self.parameters = int(llama_cpp.llama_model_n_params(self.handle))
         self.trained_context = int(llama_cpp.llama_model_n_ctx_train(self.handle))
+        # The state of recurrent layers holds all that they have seen, and nothing can be taken back from it.
+        self.can_forget = not (
+            llama_cpp.llama_model_is_recurrent(self.handle) or llama_cpp.llama_model_is_hybrid(self.handle)
+        )
         self.name = self.metadata("general.name") or path.stem
 
     @property

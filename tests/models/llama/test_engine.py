@@ -174,3 +174,25 @@ def test_native_messages_never_reach_the_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert done.stderr == ""
+
+
+def test_texts_of_any_length_are_read_alike_whatever_they_are_padded_with(engine: LlamaEngine) -> None:
+    lengths = (1, 3, 40, 41, 44, 90)
+    texts = [" ".join(f"{TEXTS[i % 4]} {i}".split() * 9)[: 4 * length] for i, length in enumerate(lengths)]
+    together = engine.continuation_logprobs(texts, QUERY)
+    warm = engine.continuation_logprobs(texts[::-1], QUERY)
+    alone = [engine.continuation_logprobs([text], QUERY, keep=False).logprobs[0] for text in texts]
+    assert warm.logprobs[::-1] == together.logprobs
+    assert together.logprobs == pytest.approx(alone, abs=1e-4)
+    assert together.usage.evaluated == sum(len(engine.tokenize(text)) - 1 for text in texts) + 6 * len(
+        engine.tokenize(QUERY)
+    )
+
+
+def test_kept_and_new_texts_can_be_read_together(engine: LlamaEngine) -> None:
+    texts = [f"mixed company {i}: {text}" for i, text in enumerate(TEXTS)]
+    cold = engine.continuation_logprobs(texts, QUERY, keep=False)
+    engine.continuation_logprobs(texts[1::2], QUERY)
+    mixed = engine.continuation_logprobs(texts, QUERY, keep=False)
+    assert 0 < mixed.usage.reused < cold.usage.evaluated
+    assert mixed.logprobs == pytest.approx(cold.logprobs, abs=1e-6)
