@@ -24,10 +24,11 @@ import numpy as np
 
 from lattice.models.fitting import fit_to_cpu
 from lattice.models.llama.decoding import Batch, Decoder
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
 from lattice.models.llama.probe import QUESTIONS, TEXTS
 from lattice.models.llama.weights import Weights
 from lattice.models.registry import embedded_model, find_model
+from lattice.models.settings import EngineSettings
 
 CANDIDATES, DESCRIPTION_TOKENS, QUERY_TOKENS, ROUNDS, PREFILL = 14, 60, 20, 5, 512
 

@@ -26,8 +26,9 @@ from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.indexes import index_of
 from lattice.evaluate.recorded import RecordedReader
 from lattice.lattice import PRIOR_DEPTH, Lattice
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model, sha256_of
+from lattice.models.settings import EngineSettings
 from lattice.traversal.judges.likelihood import LEAF_SCALE, LikelihoodJudge
 from lattice.traversal.prior import FLOOR, LEXICAL_SHARE, TOP, fuse
 from lattice.traversal.search import DEFAULT_CALIBRATION

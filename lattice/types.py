@@ -155,13 +155,17 @@ class Slate:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What work cost: tokens evaluated by the model, reused from kept state and generated; calls; seconds."""
+    """What work cost: tokens evaluated by the model, reused from kept state and generated; calls; seconds.
+
+    `trimmed` counts the texts whose end was cut, for they were longer than the model's context.
+    """
 
     evaluated: int = 0
     reused: int = 0
     generated: int = 0
     calls: int = 0
     seconds: float = 0.0
+    trimmed: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -170,6 +174,7 @@ class Usage:
             self.generated + other.generated,
             self.calls + other.calls,
             self.seconds + other.seconds,
+            self.trimmed + other.trimmed,
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lattice.models.prompts import VERSION
+from lattice.models.prompts import BARE, VERSION, Frame, Part
 from lattice.traversal.judges.reading import ProbabilityReader
 from lattice.types import Usage
 
@@ -75,39 +75,45 @@ class RecordedReader:
         self._priced.clear()
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = BARE,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> RecordedReading:
         """Replay what is known and read the rest, at one cold token count each."""
         del keep  # what is kept would make the counts depend on the order of queries
         started = time.perf_counter()
-        keys = [self._key(prefix, continuation) for prefix in prefixes]
-        unknown = {key: prefix for key, prefix in zip(keys, prefixes, strict=True) if not self._is_read(key)}
+        keys = [self._key(text, continuation, frame) for text in texts]
+        unknown = {key: text for key, text in zip(keys, texts, strict=True) if not self._is_read(key)}
         if unknown:
-            self._read(unknown, continuation, seconds)
+            self._read(unknown, continuation, frame, seconds)
         self.read += len(unknown)
-        self.replayed += len(prefixes) - len(unknown)
+        self.replayed += len(texts) - len(unknown)
         found = [self._known[key] for key in keys]
         self.elapsed += time.perf_counter() - started
         usage = Usage(sum(one.tokens for one in found), calls=1, seconds=sum(one.seconds for one in found))
         return RecordedReading(tuple(one.logprob or 0.0 for one in found), usage)
 
-    def cost(self, prefix: str, continuation: str) -> int:
+    def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         """Give the tokens of a cold reading: from the record, or from the engine where it is not in there."""
-        key = self._key(prefix, continuation)
+        key = self._key(text, continuation, frame)
         if key not in self._known:
             started = time.perf_counter()
-            self._known[key] = self._priced[key] = _Known(self._loaded().cost(prefix, continuation))
+            self._known[key] = self._priced[key] = _Known(self._loaded().cost(text, continuation, frame))
             self.elapsed += time.perf_counter() - started
         return self._known[key].tokens
 
     def _is_read(self, key: str) -> bool:
         return key in self._known and self._known[key].logprob is not None
 
-    def _read(self, unknown: dict[str, str], continuation: str, seconds: float | None) -> None:
-        prefixes = list(unknown.values())
-        costs = [self.cost(prefix, continuation) for prefix in prefixes]
+    def _read(self, unknown: dict[str, str], continuation: str, frame: Frame, seconds: float | None) -> None:
+        texts = list(unknown.values())
+        costs = [self.cost(text, continuation, frame) for text in texts]
         started = time.perf_counter()
-        reading = self._loaded().continuation_logprobs(prefixes, continuation, keep=False, seconds=seconds)
+        reading = self._loaded().continuation_logprobs(texts, continuation, frame=frame, keep=False, seconds=seconds)
         a_token = (time.perf_counter() - started) / sum(costs)
         for key, logprob, cost in zip(unknown, reading.logprobs, costs, strict=True):
             self._known[key] = _Known(cost, round(logprob, _DIGITS), round(a_token * cost, 4))
@@ -132,7 +138,8 @@ class RecordedReader:
             self._engine = self._load()
         return self._engine
 
-    def _key(self, prefix: str, continuation: str) -> str:
+    def _key(self, text: str, continuation: str, frame: Frame) -> str:
+        prefix = "".join(part.text for part in (*frame.before, Part(text), *frame.after))
         source = "\x00".join((self._model, _VERB, str(VERSION), prefix, continuation))
         return hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 

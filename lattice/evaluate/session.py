@@ -17,6 +17,7 @@ from lattice.evaluate.recorded import RecordedReader
 from lattice.evaluate.summary import Setup, index_json, model_json
 from lattice.lattice import Lattice
 from lattice.models.registry import EMBEDDED_CURE, sha256_of
+from lattice.models.settings import EngineSettings
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.reading import ProbabilityReader
 from lattice.traversal.search import SearchSettings
@@ -85,7 +86,7 @@ def _reading(methods: Sequence[str]) -> str:
 
 def _reader(plan: Plan, model: Path, sha256: str) -> RecordedReader:
     def load() -> ProbabilityReader:
-        from lattice.models.llama.engine import EngineSettings, LlamaEngine
+        from lattice.models.llama.engine import LlamaEngine
 
         return LlamaEngine(model, EngineSettings(cache_bytes=0))
 

@@ -24,15 +24,18 @@ class Prompt:
     dynamic: tuple[Part, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands before and after a text whose continuation is read."""
+
+    before: tuple[Part, ...] = ()
+    after: tuple[Part, ...] = ()
+
+
+BARE = Frame()
+
 # The query is read as the continuation of this. The text comes first, so that its KV state serves every query.
-LIKELIHOOD = "{text}\n\nWrite a search query that this passage answers.\n"
-
-
-def likelihood_prefix(title: str, text: str) -> str:
-    """Give what stands before the query when a candidate is judged by query likelihood."""
-    body = text if not title or text.startswith(title) else f"{title}\n{text}"
-    return LIKELIHOOD.format(text=body)
-
+LIKELIHOOD = Frame(after=(Part("\n\nWrite a search query that this passage answers.\n"),))
 
 SYSTEM = "You judge how relevant passages are to a search query."
 # What counts as relevant, where the user has not said it.

@@ -37,6 +37,12 @@ def best_window(text: str, stems: Collection[str], max_words: int) -> tuple[int,
     return runs[first][0], runs[first + max_words - 1][1]
 
 
+def first_words(text: str, words: int) -> str:
+    """Give the beginning of a text, at most `words` words long."""
+    runs = _pieces(text)
+    return text if len(runs) <= words else text[: runs[words - 1][1]]
+
+
 def _pieces(text: str) -> list[tuple[int, int]]:
     pieces = []
     for match in _RUN.finditer(text):

@@ -10,6 +10,7 @@ from lattice.evaluate.indexes import index_of
 from lattice.evaluate.methods import DEPTH, METHODS, Answered, Bench, Flat, PerfectJudge
 from lattice.evaluate.recorded import RecordedReading
 from lattice.lattice import Lattice
+from lattice.models.prompts import BARE, Frame
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.search import SearchSettings
 from lattice.types import Slate, Usage
@@ -23,15 +24,21 @@ class Reader:
         self.read = 0
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = BARE,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> RecordedReading:
-        self.read += len(prefixes)
-        shared = [len(set(continuation.split()) & set(prefix.split())) for prefix in prefixes]
-        usage = Usage(evaluated=sum(self.cost(prefix, continuation) for prefix in prefixes), calls=1)
+        self.read += len(texts)
+        shared = [len(set(continuation.split()) & set(text.split())) for text in texts]
+        usage = Usage(evaluated=sum(self.cost(text, continuation) for text in texts), calls=1)
         return RecordedReading(tuple(-8.0 + count for count in shared), usage)
 
-    def cost(self, prefix: str, continuation: str) -> int:
-        return len(prefix.split()) + len(continuation.split())
+    def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
+        return len(text.split()) + len(continuation.split())
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lattice.evaluate.recorded import RecordedReader, RecordedReading
+from lattice.models.prompts import BARE, Frame
 from lattice.types import Usage
 
 
@@ -15,15 +16,21 @@ class Engine:
         self.priced: list[str] = []
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = BARE,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> RecordedReading:
-        self.read += prefixes
+        self.read += texts
         time.sleep(0.001)  # so that there are seconds to be kept
-        return RecordedReading(tuple(-float(len(prefix)) for prefix in prefixes), Usage(evaluated=100, calls=1))
+        return RecordedReading(tuple(-float(len(text)) for text in texts), Usage(evaluated=100, calls=1))
 
-    def cost(self, prefix: str, continuation: str) -> int:
-        self.priced.append(prefix)
-        return len(prefix) + len(continuation)
+    def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
+        self.priced.append(text)
+        return len(text) + len(continuation)
 
 
 def _read(path: Path, engine: Engine, texts: list[str], model: str = "m", query: str = "q") -> RecordedReading:

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
 from lattice.models.llama.probe import QUESTIONS, TEXTS
-from lattice.models.prompts import Part, Prompt, likelihood_prefix
+from lattice.models.prompts import LIKELIHOOD, Part, Prompt
+from lattice.models.settings import EngineSettings
 
 _WRITTEN = 64  # tokens
 
@@ -28,12 +29,13 @@ def measure(path: Path) -> Speed:
     """Load the model and measure it on the probe slates; ModelNotFound, ModelUnusable where that cannot be."""
     engine = LlamaEngine(path, EngineSettings())
     try:
-        prefixes = [likelihood_prefix("", text) for text in TEXTS]
-        readings = [engine.continuation_logprobs(prefixes, question, keep=False) for question in QUESTIONS]
+        readings = [
+            engine.continuation_logprobs(TEXTS, question, frame=LIKELIHOOD, keep=False) for question in QUESTIONS
+        ]
         # The fastest, for a neighbour on the machine can only slow one down.
         read_rate = max(reading.usage.evaluated / reading.usage.seconds for reading in readings)
-        engine.continuation_logprobs(prefixes[:1], QUESTIONS[0])
-        kept = engine.kept_bytes // max(1, len(engine.tokenize(prefixes[0])) - 1)
+        engine.continuation_logprobs(TEXTS[:1], QUESTIONS[0])
+        kept = engine.kept_bytes // max(1, len(engine.tokenize(TEXTS[0])) - 1)
         started = time.perf_counter()
         said = engine.generate(
             Prompt((Part(TEXTS[0]),), (Part("\n"),)), grammar="root ::= [a-z ]+", max_tokens=_WRITTEN

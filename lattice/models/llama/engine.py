@@ -10,7 +10,6 @@ So a restored state and a fresh one give the same numbers, bit for bit.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import threading
@@ -20,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
@@ -28,9 +26,12 @@ from lattice.errors import ModelUnusable
 from lattice.models.llama.chat import framed
 from lattice.models.llama.decoding import Batch, Decoder, Rows
 from lattice.models.llama.generation import Generated, generated
-from lattice.models.llama.states import StateCache
+from lattice.models.llama.state_files import StateFiles
+from lattice.models.llama.states import StateCache, owner
+from lattice.models.llama.texts import Text, framed_tokens, in_two_phases, prompt_tokens
 from lattice.models.llama.weights import Weights
-from lattice.models.prompts import Part, Prompt
+from lattice.models.prompts import BARE, Frame, Prompt
+from lattice.models.settings import EngineSettings
 from lattice.types import Usage
 
 # One row of logits is 4 bytes for each entry of the vocabulary (197 KB for SmolLM2): rows are reduced in such groups.
@@ -41,34 +42,16 @@ Reduce = Callable[[Rows], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How a model is run. `threads` 0 means every core that this process may use; `cache_bytes` bounds kept KV states.
-
-    `sequences` candidates of at most `sequence_tokens` tokens are decoded together; what is longer is decoded alone, in
-    a context of at most `prompt_tokens`, which is made when it is first needed.
-    """
-
-    threads: int = 0
-    sequences: int = 16
-    sequence_tokens: int = 512
-    prompt_tokens: int = 4096
-    batch_tokens: int = 512
-    gpu_layers: int = 0
-    cache_bytes: int = 256 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
-    """Mean log-probability (nats a token) of a continuation after each prefix, and what reading it cost.
+    """Mean log-probability (nats a token) of a continuation after each text, and what reading it cost.
 
-    `by_token` holds the log-probability of every token of the continuation, a row for each prefix, shape
-    (prefixes, tokens). `trimmed` counts the prefixes and continuations that had to be cut to fit the context.
+    `by_token` holds the log-probability of every token of the continuation, a row for each text, shape
+    (texts, tokens).
     """
 
     logprobs: tuple[float, ...]
     by_token: Rows
     usage: Usage
-    trimmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +60,6 @@ class LabelReading:
 
     logprobs: Rows
     usage: Usage
-    trimmed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A text to decode in two phases; the logits of its last `outputs` tokens are wanted."""
-
-    head: tuple[int, ...]
-    tail: tuple[int, ...]
-    outputs: int
 
 
 class LlamaEngine:
@@ -98,10 +71,12 @@ class LlamaEngine:
         self.path = path
         self._lock = threading.Lock()
         self._weights: Weights | None = Weights(path, self.settings.gpu_layers)
-        self._states = StateCache(self.settings.cache_bytes)
-        self._prompt_states = StateCache(self.settings.cache_bytes)
-        self._prompts: Decoder | None = None
+        self._process = os.getpid()
         try:
+            self._files = self._state_files()
+            self._states = StateCache(self.settings.cache_bytes, "streams", self._files)
+            self._prompt_states = StateCache(self.settings.cache_bytes, "prompts", self._files)
+            self._prompts: Decoder | None = None
             self._streams = self._decoder(self.settings.sequences, self.settings.sequence_tokens)
         except ModelUnusable:
             self._weights.close()
@@ -123,11 +98,10 @@ class LlamaEngine:
         """How many bytes the kept KV states take."""
         return self._states.bytes_used + self._prompt_states.bytes_used
 
-    def fingerprint(self) -> str:
-        """Name the model and everything that changes its probabilities; the key of what is kept between runs."""
-        stat = self.path.stat()
-        source = f"{self.path.name}:{stat.st_size}:{self.parameters}:{llama_cpp.__version__}:f16:split"
-        return hashlib.sha256(source.encode()).hexdigest()[:16]
+    @property
+    def problem(self) -> str | None:
+        """Why KV states could not be kept on disk, where that was asked for and went wrong."""
+        return None if self._files is None else self._files.problem
 
     def tokenize(self, text: str) -> list[int]:
         """Give the token ids of `text`; control tokens that a document spells out are plain text."""
@@ -138,24 +112,30 @@ class LlamaEngine:
         return framed(self._open(), system, static, dynamic)
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = BARE,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> Reading:
-        """Read the mean log P (nats a token) of `continuation` after each of `prefixes`.
+        """Read the mean log P (nats a token) of `continuation` after each of `texts`, each in its frame.
 
-        With `keep`, the prefixes' KV states are kept for the next query. `seconds` caps the time: OutOfTime when it is
-        over. A prefix that does not fit loses its beginning, a continuation its end.
+        With `keep`, the texts' KV states are kept for the next query. `seconds` caps the time: OutOfTime when it is
+        over. A text or continuation that does not fit loses its end.
         """
         started = time.perf_counter()
         with self._task(self._streams, seconds):
-            query, cut = self._fit_continuation(continuation)
-            fitted = [self._fit_prefix(prefix, len(query)) for prefix in prefixes]
-            texts = [_Text(tuple(tokens[:-1]), (tokens[-1], *query[:-1]), len(query)) for tokens, _ in fitted]
+            query, was_cut = self._fit_continuation(continuation)
+            fitted = [framed_tokens(self._open(), frame, text, self._streams.capacity - len(query)) for text in texts]
+            whole = [Text(tuple(tokens[:-1]), (tokens[-1], *query[:-1]), len(query)) for tokens, _ in fitted]
             targets = np.asarray(query, dtype=np.intp)
-            rows, usage = self._read(self._streams, self._states, texts, lambda logits: _at(logits, targets), keep)
+            rows, usage = self._read(self._streams, self._states, whole, lambda logits: _at(logits, targets), keep)
         by_token = np.stack(rows) if rows else np.empty((0, len(query)), dtype=np.float32)
-        trimmed = cut + sum(was_cut for _, was_cut in fitted)
         means = tuple(map(float, by_token.mean(axis=1)))
-        return Reading(means, by_token, usage + Usage(calls=1, seconds=time.perf_counter() - started), trimmed)
+        trimmed = was_cut + sum(cut for _, cut in fitted)
+        return Reading(means, by_token, usage + Usage(0, 0, 0, 1, time.perf_counter() - started, trimmed))
 
     def label_logits(
         self, prompts: Sequence[Prompt], labels: Sequence[str], *, keep: bool = True, seconds: float | None = None
@@ -186,7 +166,7 @@ class LlamaEngine:
             usage += spent
             trimmed += sum(was_cut for _, was_cut in fitted)
         by_label = np.stack([found[i] for i in range(len(prompts))])
-        return LabelReading(by_label, usage + Usage(seconds=time.perf_counter() - started), trimmed)
+        return LabelReading(by_label, usage + Usage(seconds=time.perf_counter() - started, trimmed=trimmed))
 
     def generate(
         self, prompt: Prompt, *, grammar: str | None = None, max_tokens: int = 512, seconds: float | None = None
@@ -205,14 +185,14 @@ class LlamaEngine:
                 answer = generated(self._open(), decoder, text.head, text.tail, grammar, max_tokens)
             finally:
                 decoder.clear()
-        usage = Usage(evaluated + len(text.tail), reused, answer.tokens, 1, time.perf_counter() - started)
-        return Generated(answer.text, answer.ended, usage, int(was_cut))
+        usage = Usage(evaluated + len(text.tail), reused, answer.tokens, 1, time.perf_counter() - started, int(was_cut))
+        return Generated(answer.text, answer.ended, usage)
 
-    def cost(self, prefix: str, continuation: str) -> int:
-        """Give the tokens that reading `continuation` after `prefix` would evaluate now, kept states taken off."""
+    def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
+        """Give the tokens that reading `continuation` after `text` would evaluate now, kept states taken off."""
         with self._task(self._streams, None):
             query, _ = self._fit_continuation(continuation)
-            tokens, _ = self._fit_prefix(prefix, len(query))
+            tokens, _ = framed_tokens(self._open(), frame, text, self._streams.capacity - len(query))
             head = tuple(tokens[:-1])
             return len(query) + (0 if self._states.holds(head) else len(head))
 
@@ -224,9 +204,17 @@ class LlamaEngine:
             text, _ = self._fit_prompt(prompt, self._streams.capacity if is_short else self._alone().capacity)
             return len(text.tail) + (0 if states.holds(text.head) else len(text.head))
 
+    def room(self, prompt: Prompt, writing: int = 0) -> int:
+        """Give how many tokens are left beside the prompt and `writing` tokens of an answer; below 0: so many over."""
+        with self._task(self._streams, None):
+            return self._prompt_capacity() - writing - self._length(prompt)
+
     def _open(self) -> Weights:
         if self._weights is None:
             raise ModelUnusable(f"The engine of {self.path.name} was closed; make a new one.")
+        if os.getpid() != self._process:
+            # llama.cpp's threads do not live on in a child: its first decode would wait for ever.
+            raise ModelUnusable(f"{self.path.name} was loaded before this process was forked; load it here.")
         return self._weights
 
     @contextmanager
@@ -236,6 +224,18 @@ class LlamaEngine:
             decoder.start(seconds)
             yield
 
+    def _state_files(self) -> StateFiles | None:
+        folder = self.settings.disk_cache
+        if folder is None or self.settings.disk_bytes <= 0:
+            return None
+        try:
+            return StateFiles(folder, self.settings.disk_bytes, owner(self._open(), self.settings.gpu_layers))
+        except OSError as error:
+            raise ModelUnusable(
+                f"KV states cannot be kept in {folder}: {error.strerror or error}. Make it writable, or leave the "
+                "cache on disk out."
+            ) from error
+
     def _decoder(self, sequences: int, sequence_tokens: int) -> Decoder:
         threads = self.settings.threads or _usable_cores()
         return Decoder(self._open(), sequences, sequence_tokens, self.settings.batch_tokens, threads)
@@ -243,11 +243,11 @@ class LlamaEngine:
     def _alone(self) -> Decoder:
         """Give the context for one long prompt at a time."""
         if self._prompts is None:
-            trained = self._open().trained_context or self.settings.prompt_tokens
-            self._prompts = self._decoder(1, min(self.settings.prompt_tokens, trained))
+            self._prompts = self._decoder(1, self._prompt_capacity())
         return self._prompts
 
-    # How texts are made to fit
+    def _prompt_capacity(self) -> int:
+        return min(self.settings.prompt_tokens, self._open().trained_context or self.settings.prompt_tokens)
 
     def _fit_continuation(self, text: str) -> tuple[list[int], int]:
         tokens = self.tokenize(text)
@@ -256,26 +256,11 @@ class LlamaEngine:
             raise ValueError("the continuation holds no token")
         return tokens[:limit], int(len(tokens) > limit)
 
-    def _fit_prefix(self, text: str, reserved: int) -> tuple[list[int], bool]:
-        tokens = self.tokenize(text) or [self._open().first_token()]
-        limit = self._streams.capacity - reserved
-        return tokens[-limit:], len(tokens) > limit
-
-    def _fit_prompt(self, prompt: Prompt, room: int) -> tuple[_Text, bool]:
-        static, dynamic = self._tokens(prompt.static), self._tokens(prompt.dynamic)
-        over = len(static) + len(dynamic) - room
-        if over > 0:
-            static = static[: max(1, len(static) - over)]
-            dynamic = dynamic[-max(1, room - len(static)) :]
-        static = static or [self._open().first_token()]
-        return _Text(tuple(static[:-1]), (static[-1], *dynamic), 1), over > 0
-
-    def _tokens(self, parts: Sequence[Part]) -> list[int]:
-        weights = self._open()
-        return [token for part in parts for token in weights.tokenize(part.text, control=part.control)]
+    def _fit_prompt(self, prompt: Prompt, room: int) -> tuple[Text, bool]:
+        return in_two_phases(*prompt_tokens(self._open(), prompt), room)
 
     def _length(self, prompt: Prompt) -> int:
-        return len(self._tokens(prompt.static)) + len(self._tokens(prompt.dynamic))
+        return sum(map(len, prompt_tokens(self._open(), prompt)))
 
     def _label(self, label: str) -> int:
         tokens = self.tokenize(label)
@@ -286,7 +271,7 @@ class LlamaEngine:
     # How texts are read
 
     def _read(
-        self, decoder: Decoder, states: StateCache, texts: Sequence[_Text], reduce: Reduce, keep: bool
+        self, decoder: Decoder, states: StateCache, texts: Sequence[Text], reduce: Reduce, keep: bool
     ) -> tuple[list[Rows], Usage]:
         """Read texts in groups of as many as there are streams; what `reduce` keeps of each, in their order."""
         found: dict[int, Rows] = {}
@@ -318,7 +303,7 @@ class LlamaEngine:
         evaluated = sum(len(heads[i]) for i in cold)
         return evaluated, sum(map(len, heads)) - evaluated
 
-    def _read_tails(self, decoder: Decoder, group: Sequence[_Text], reduce: Reduce) -> list[Rows]:
+    def _read_tails(self, decoder: Decoder, group: Sequence[Text], reduce: Reduce) -> list[Rows]:
         """Decode the tails, as many at a time as batch and rows allow, for logits last until the next decode."""
         found: list[Rows] = []
         tokens, outputs = max(len(text.tail) for text in group), max(text.outputs for text in group)

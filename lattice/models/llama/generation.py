@@ -24,7 +24,6 @@ class Generated:
     text: str
     ended: Ended
     usage: Usage
-    trimmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ import llama_cpp
 import numpy as np
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
 from lattice.models.llama.native import check_gguf, quiet_native_log
 from lattice.models.llama.probe import QUESTIONS, TEXTS
-from lattice.models.prompts import likelihood_prefix
+from lattice.models.prompts import LIKELIHOOD
+from lattice.models.settings import EngineSettings
 
 TYPES = {"F16": 1, "BF16": 32, "Q8_0": 7, "Q4_0": 2}  # llama.cpp's LLAMA_FTYPE_*; F16 first, for it is the reference
 WORST_DIFFERENCE = 0.03  # mean |Δ log P| a token from F16; the candidates of a slate spread by .1 to .4
@@ -104,8 +105,9 @@ def _measured(path: Path) -> tuple[float, np.ndarray]:
         if engine.parameters > LARGEST:
             billions = engine.parameters / 1e9
             raise ModelUnusable(f"{path.name} has {billions:.1f} billion parameters: too many to try other types here.")
-        prefixes = [likelihood_prefix("", text) for text in TEXTS]
-        readings = [engine.continuation_logprobs(prefixes, question, keep=False) for question in QUESTIONS]
+        readings = [
+            engine.continuation_logprobs(TEXTS, question, frame=LIKELIHOOD, keep=False) for question in QUESTIONS
+        ]
         # The fastest, for a neighbour on the machine can only slow one down.
         rate = max(reading.usage.evaluated / reading.usage.seconds for reading in readings)
         return rate, np.array([reading.logprobs for reading in readings])

@@ -1,16 +1,23 @@
-"""KV states of static prefixes, least recently used first out, within a budget of bytes."""
+"""KV states of static prefixes, least recently used first out, within a budget of bytes; on disk too where asked."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import llama_cpp
+
+from lattice.models.llama.state_files import StateFiles
+from lattice.models.llama.weights import Weights
+
+_SAMPLES, _SAMPLE_BYTES = 64, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +27,13 @@ class _State:
 
 
 class StateCache:
-    """Keeps the KV state of prefixes of one context; not thread-safe (the engine's lock covers it)."""
+    """Keeps the KV state of prefixes of one context; not thread-safe (the engine's lock covers it).
 
-    def __init__(self, budget_bytes: int) -> None:
-        self._budget = budget_bytes
+    With `files`, a state is also kept on disk, under the name of the `context`, and found there by a later process.
+    """
+
+    def __init__(self, budget_bytes: int, context: str = "", files: StateFiles | None = None) -> None:
+        self._budget, self._context, self._files = budget_bytes, context.encode(), files
         self._used = 0
         self._states: OrderedDict[bytes, _State] = OrderedDict()
 
@@ -37,21 +47,21 @@ class StateCache:
 
     def holds(self, tokens: Sequence[int]) -> bool:
         """Whether the state of `tokens` is kept."""
-        return _key(tokens) in self._states
+        return self._fetch(tokens) is not None
 
     def restore(self, context: Any, sequence: int, tokens: Sequence[int]) -> bool:
         """Put the kept state of `tokens` into `sequence`; False, and the sequence left empty, where there is none."""
-        key = _key(tokens)
-        state = self._states.get(key)
+        state = self._fetch(tokens)
         if state is None:
             return False
-        self._states.move_to_end(key)
         restored = llama_cpp.llama_state_seq_set_data(context, state.blob, state.size, sequence)
         if restored == state.size:
             return True
         # llama.cpp refused it, and what it left behind would give wrong scores without a word.
         llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(context), sequence, -1, -1)
-        self._drop(key)
+        self._drop(_key(tokens))
+        if self._files is not None:
+            self._files.discard(self._material(tokens))
         return False
 
     def save(self, context: Any, sequence: int, tokens: Sequence[int]) -> None:
@@ -62,16 +72,67 @@ class StateCache:
         blob = (ctypes.c_uint8 * size)()
         if llama_cpp.llama_state_seq_get_data(context, blob, size, sequence) != size:
             return
+        self._keep(_key(tokens), _State(blob, size))
+        if self._files is not None:
+            self._files.save(self._material(tokens), blob)
+
+    def _fetch(self, tokens: Sequence[int]) -> _State | None:
+        """Give a state from memory, else from disk, from where it goes into memory."""
         key = _key(tokens)
         if key in self._states:
+            self._states.move_to_end(key)
+            return self._states[key]
+        blob = None if self._files is None else self._files.load(self._material(tokens))
+        if blob is None:
+            return None
+        state = _State(blob, len(blob))
+        self._keep(key, state)
+        return state
+
+    def _keep(self, key: bytes, state: _State) -> None:
+        if key in self._states:
             self._drop(key)
-        self._states[key] = _State(blob, size)
-        self._used += size
+        self._states[key] = state
+        self._used += state.size
         while self._used > self._budget:
             self._drop(next(iter(self._states)))
 
     def _drop(self, key: bytes) -> None:
-        self._used -= self._states.pop(key).size
+        if key in self._states:
+            self._used -= self._states.pop(key).size
+
+    def _material(self, tokens: Sequence[int]) -> bytes:
+        return self._context + b"\0" + array("i", tokens).tobytes()
+
+
+def owner(weights: Weights, gpu_layers: int) -> bytes:
+    """Name everything that a KV state depends on beside its tokens: the file, llama.cpp's build and this machine's
+    way to compute, the types of K and V, flash attention, the chat template.
+    """
+    about = {
+        "model": _identity(weights.path),
+        "template": hashlib.sha256((weights.metadata("tokenizer.chat_template") or "").encode()).hexdigest(),
+        "build": llama_cpp.__version__,
+        "system": llama_cpp.llama_print_system_info().decode("utf-8", errors="replace"),
+        "gpu_layers": gpu_layers,
+        # As llama.cpp's own defaults have them (Decoder sets none).
+        "type_k": "f16",
+        "type_v": "f16",
+        "flash_attn": "auto",
+        "adapter": None,
+    }
+    return json.dumps(about, sort_keys=True).encode()
+
+
+def _identity(path: Path) -> str:
+    """Name a file by its size, its time of change and samples of its content: hashing gigabytes would take seconds."""
+    stat = path.stat()
+    digest = hashlib.sha256(f"{stat.st_size}:{stat.st_mtime_ns}".encode())
+    with path.open("rb") as file:
+        for i in range(_SAMPLES + 1):
+            file.seek(max(0, (stat.st_size - _SAMPLE_BYTES) * i // _SAMPLES))
+            digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
 def _key(tokens: Sequence[int]) -> bytes:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lattice.models.prompts import likelihood_prefix
+from lattice.models.prompts import LIKELIHOOD
 from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, ProbabilityReader, Scale, shortened, shown_text
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
@@ -54,10 +54,10 @@ class LikelihoodJudge:
             chosen = [i for i, candidate in enumerate(slate.candidates) if candidate.is_leaf is is_leaf]
             if not chosen:
                 continue
-            texts = [self._prefix(slate.candidates[i], stems) for i in chosen]
+            texts = [shown_text(slate.candidates[i], stems, self.window_words) for i in chosen]
             try:
                 reading = self.engine.continuation_logprobs(
-                    texts, shown, keep=not is_leaf, seconds=self._seconds_left()
+                    texts, shown, frame=LIKELIHOOD, keep=not is_leaf, seconds=self._seconds_left()
                 )
             except OutOfTime as late:
                 raise OutOfTime(usage + late.usage) from late
@@ -69,24 +69,22 @@ class LikelihoodJudge:
         """Give the tokens that judging each candidate would evaluate; reading the query alone is put on the first."""
         shown, costs = self._shorten(query), self.prices(query, candidates)
         if costs and (self._baseline is None or self._baseline[0] != shown):
-            costs[0] += self.engine.cost(likelihood_prefix("", ""), shown)
+            costs[0] += self.engine.cost("", shown, LIKELIHOOD)
         return costs
 
     def prices(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate where the query alone has been read."""
         shown, stems = self._shorten(query), query_stems(query)
-        return [self.engine.cost(self._prefix(candidate, stems), shown) for candidate in candidates]
+        texts = [shown_text(candidate, stems, self.window_words) for candidate in candidates]
+        return [self.engine.cost(text, shown, LIKELIHOOD) for text in texts]
 
     def _log_probability_alone(self, query: str) -> tuple[float, Usage]:
         """Give mean log P(q | nothing), read once a query."""
         if self._baseline is not None and self._baseline[0] == query:
             return self._baseline[1], Usage()
-        reading = self.engine.continuation_logprobs([likelihood_prefix("", "")], query, seconds=self._seconds_left())
+        reading = self.engine.continuation_logprobs([""], query, frame=LIKELIHOOD, seconds=self._seconds_left())
         self._baseline = (query, reading.logprobs[0])
         return reading.logprobs[0], reading.usage
-
-    def _prefix(self, candidate: Candidate, stems: frozenset[str]) -> str:
-        return likelihood_prefix("", shown_text(candidate, stems, self.window_words))
 
     def _seconds_left(self) -> float | None:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())

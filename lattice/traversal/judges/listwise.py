@@ -19,7 +19,15 @@ from lattice.models.prompts import (
     Prompt,
     listed,
 )
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, LabelReader, Scale, shortened, shown_text
+from lattice.traversal.judges.reading import (
+    QUERY_WORDS,
+    WINDOW_WORDS,
+    LabelReader,
+    Scale,
+    shortened,
+    shown_text,
+    shown_to_fit,
+)
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
 
@@ -78,9 +86,10 @@ class ListwiseJudge:
         """Give the tokens that judging each candidate would evaluate, the request itself put on the first."""
         if not candidates:
             return []
-        bare = self._prompt(query, [])
+        bare, stems = self._prompt(query, []), query_stems(query)
         empty = self.engine.prompt_cost(bare)
-        alone = [self.engine.prompt_cost(self._prompt(query, [one])) - empty for one in candidates]
+        texts = [shown_text(one, stems, self.window_words) for one in candidates]
+        alone = [self.engine.prompt_cost(self._prompt(query, [text])) - empty for text in texts]
         # The passages are decoded once a permutation; their state serves the empty query too.
         again = self.engine.prompt_cost(Prompt((), bare.dynamic)) if self.corrected else 0
         requests = (empty + again) * self.permutations * math.ceil(len(candidates) / len(LETTERS))
@@ -92,19 +101,19 @@ class ListwiseJudge:
         return [list(range(count)), *shuffled]
 
     def _read(self, query: str, candidates: Sequence[Candidate]) -> tuple[npt.NDArray[np.float64], Usage]:
-        letters = LETTERS[: len(candidates)]
-        reading = self.engine.label_logits([self._prompt(query, candidates)], letters, seconds=self._seconds_left())
-        found, usage = _likelier(reading.logprobs[0]), reading.usage
+        letters, stems = LETTERS[: len(candidates)], query_stems(query)
+        texts = [shown_text(one, stems, self.window_words) for one in candidates]
+        prompt, cut = shown_to_fit(texts, lambda shown: self._prompt(query, shown), self.engine.room)
+        reading = self.engine.label_logits([prompt], letters, seconds=self._seconds_left())
+        found, usage = _likelier(reading.logprobs[0]), reading.usage + Usage(trimmed=cut)
         if self.corrected:
             # The same passages in front of no query; their state is kept, so that only the request is read again.
-            blank = self._prompt(NO_QUERY, candidates, query)
+            blank, _ = shown_to_fit(texts, lambda shown: self._prompt(NO_QUERY, shown), self.engine.room)
             empty = self.engine.label_logits([blank], letters, seconds=self._seconds_left())
             found, usage = found - _likelier(empty.logprobs[0]), usage + empty.usage
         return found, usage
 
-    def _prompt(self, asked: str, candidates: Sequence[Candidate], shown_for: str | None = None) -> Prompt:
-        stems = query_stems(asked if shown_for is None else shown_for)
-        texts = [shown_text(one, stems, self.window_words) for one in candidates]
+    def _prompt(self, asked: str, texts: Sequence[str]) -> Prompt:
         dynamic = LISTWISE_DYNAMIC.format(query=shortened(asked, self.query_words), relevance=self.relevance)
         return self.engine.prompt(SYSTEM, LISTWISE_STATIC.format(passages=listed(texts)), dynamic)
 

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lattice.models.prompts import NO, POINTWISE_DYNAMIC, POINTWISE_STATIC, RELEVANCE, SYSTEM, YES, Prompt
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, LabelReader, Scale, shortened, shown_text
+from lattice.traversal.judges.reading import (
+    QUERY_WORDS,
+    WINDOW_WORDS,
+    LabelReader,
+    Scale,
+    shortened,
+    shown_text,
+    shown_to_fit,
+)
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
 
@@ -32,25 +40,30 @@ class PointwiseJudge:
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate; OutOfTime when `deadline` (of time.monotonic) comes before that."""
-        prompts = self._prompts(query, slate.candidates)
+        fitted = self._fitted(query, slate.candidates)
+        prompts, cut = [prompt for prompt, _ in fitted], sum(cut for _, cut in fitted)
         baseline, usage = self._of_nothing(query)
         # A leaf's window depends on the query: its state would never be used again.
         reading = self.engine.label_logits(
             prompts, (YES, NO), keep=all(not one.is_leaf for one in slate.candidates), seconds=self._seconds_left()
         )
         gains = reading.logprobs[:, 0] - reading.logprobs[:, 1] - baseline
-        return Judgement(tuple(self.scale.score(float(gain)) for gain in gains), usage + reading.usage)
+        return Judgement(
+            tuple(self.scale.score(float(gain)) for gain in gains), usage + reading.usage + Usage(trimmed=cut)
+        )
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate; what the query costs alone is on the first."""
-        costs = [self.engine.prompt_cost(prompt) for prompt in self._prompts(query, candidates)]
+        costs = [self.engine.prompt_cost(prompt) for prompt, _ in self._fitted(query, candidates)]
         if costs and (self._baseline is None or self._baseline[0] != query):
             costs[0] += self.engine.prompt_cost(self._prompt(query, ""))
         return costs
 
-    def _prompts(self, query: str, candidates: Sequence[Candidate]) -> list[Prompt]:
+    def _fitted(self, query: str, candidates: Sequence[Candidate]) -> list[tuple[Prompt, int]]:
+        """Give the prompt of each candidate, and whether its text had to be cut."""
         stems = query_stems(query)
-        return [self._prompt(query, shown_text(one, stems, self.window_words)) for one in candidates]
+        texts = [shown_text(one, stems, self.window_words) for one in candidates]
+        return [shown_to_fit([one], lambda shown: self._prompt(query, shown[0]), self.engine.room) for one in texts]
 
     def _prompt(self, query: str, text: str) -> Prompt:
         asked = POINTWISE_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)

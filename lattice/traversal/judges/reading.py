@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lattice.models.prompts import Prompt
-from lattice.traversal.windows import best_window
+from lattice.models.prompts import Frame, Prompt
+from lattice.traversal.windows import best_window, first_words
 from lattice.types import Candidate, Usage
 
 if TYPE_CHECKING:
@@ -39,13 +39,19 @@ class ProbabilityReader(Protocol):
     """An engine that reads probabilities."""
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = ...,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> Reading:
-        """Read the mean log P of `continuation` after each of `prefixes`."""
+        """Read the mean log P of `continuation` after each of `texts`, each in its frame."""
         ...
 
-    def cost(self, prefix: str, continuation: str) -> int:
-        """Give the tokens that reading `continuation` after `prefix` would evaluate."""
+    def cost(self, text: str, continuation: str, frame: Frame = ...) -> int:
+        """Give the tokens that reading `continuation` after `text` would evaluate."""
         ...
 
 
@@ -80,6 +86,10 @@ class LabelReader(Protocol):
         """Give the tokens that reading the prompt would evaluate."""
         ...
 
+    def room(self, prompt: Prompt, writing: int = 0) -> int:
+        """Give how many tokens are left beside the prompt and `writing` tokens of an answer; below 0: so many over."""
+        ...
+
 
 class Said(Protocol):
     """What a model wrote, and what it cost."""
@@ -112,6 +122,10 @@ class Writer(Protocol):
         """Give the tokens that reading the prompt would evaluate."""
         ...
 
+    def room(self, prompt: Prompt, writing: int = 0) -> int:
+        """Give how many tokens are left beside the prompt and `writing` tokens of an answer; below 0: so many over."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -132,6 +146,19 @@ def shown_text(candidate: Candidate, stems: frozenset[str], words: int) -> str:
     start, end = best_window(candidate.text, stems, words)
     window = candidate.text[start:end]
     return window if not candidate.title or window.startswith(candidate.title) else f"{candidate.title}\n{window}"
+
+
+def shown_to_fit(
+    texts: Sequence[str], prompt_of: Callable[[Sequence[str]], Prompt], room: Callable[[Prompt], int]
+) -> tuple[Prompt, int]:
+    """Give the prompt of the texts, the longest of them cut after a word until it fits, and how many were cut."""
+    shown, words = list(texts), max((len(text) for text in texts), default=0)
+    prompt = prompt_of(shown)
+    while room(prompt) < 0 and words > 1:
+        words = words * 4 // 5
+        shown = [first_words(text, words) for text in texts]
+        prompt = prompt_of(shown)
+    return prompt, sum(cut != text for cut, text in zip(shown, texts, strict=True))
 
 
 def shortened(query: str, words: int) -> str:

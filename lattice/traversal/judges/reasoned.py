@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lattice.models.prompts import LETTERS, LISTWISE_STATIC, REASONED_DYNAMIC, RELEVANCE, SYSTEM, Prompt, listed
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, Writer, shortened, shown_text
+from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, Writer, shortened, shown_text, shown_to_fit
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
 
@@ -40,17 +40,24 @@ class ReasonedJudge:
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate; slates of more than 20 are split. OutOfTime when `deadline` comes before any word."""
         scores: list[float] = []
+        stems = query_stems(query)
         usage, reasoning = Usage(), []
         for begin in range(0, len(slate.candidates), len(LETTERS)):
             part = slate.candidates[begin : begin + len(LETTERS)]
+            writing = _TOKENS_AT_MOST + _TOKENS_A_PASSAGE * len(part)
+            prompt, cut = shown_to_fit(
+                [shown_text(one, stems, self.window_words) for one in part],
+                lambda shown: self._prompt(query, shown),
+                lambda prompt, writing=writing: self.engine.room(prompt, writing),  # type: ignore[misc]
+            )
             said = self.engine.generate(
-                self._prompt(query, part),
+                prompt,
                 grammar=grammar(len(part)),
-                max_tokens=_TOKENS_AT_MOST + _TOKENS_A_PASSAGE * len(part),
+                max_tokens=writing,
                 seconds=None if self.deadline is None else max(0.0, self.deadline - time.monotonic()),
             )
             scores += salvaged(said.text, len(part))
-            usage += said.usage
+            usage += said.usage + Usage(trimmed=cut)
             reasoning.append(said.text)
         return Judgement(tuple(scores), usage, "\n".join(reasoning))
 
@@ -58,13 +65,12 @@ class ReasonedJudge:
         """Give the tokens that judging each candidate would evaluate, the request itself put on the first."""
         if not candidates:
             return []
-        empty = self.engine.prompt_cost(self._prompt(query, []))
-        alone = [self.engine.prompt_cost(self._prompt(query, [one])) - empty for one in candidates]
+        empty, stems = self.engine.prompt_cost(self._prompt(query, [])), query_stems(query)
+        texts = [shown_text(one, stems, self.window_words) for one in candidates]
+        alone = [self.engine.prompt_cost(self._prompt(query, [text])) - empty for text in texts]
         return [alone[0] + empty, *alone[1:]]
 
-    def _prompt(self, query: str, candidates: Sequence[Candidate]) -> Prompt:
-        stems = query_stems(query)
-        texts = [shown_text(one, stems, self.window_words) for one in candidates]
+    def _prompt(self, query: str, texts: Sequence[str]) -> Prompt:
         asked = REASONED_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)
         return self.engine.prompt(SYSTEM, LISTWISE_STATIC.format(passages=listed(texts)), asked)
 

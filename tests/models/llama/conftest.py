@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model
+from lattice.models.settings import EngineSettings
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lattice.errors import ModelNotFound, ModelUnusable
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
-from lattice.models.prompts import likelihood_prefix
+from lattice.errors import ModelNotFound, ModelUnusable, UsageError
+from lattice.models.llama.engine import LlamaEngine
+from lattice.models.prompts import LIKELIHOOD
 from lattice.models.registry import embedded_model
+from lattice.models.settings import EngineSettings
 from lattice.types import OutOfTime
 
 pytestmark = pytest.mark.model
@@ -26,8 +28,12 @@ TEXTS = (
 QUERY = "why do stars look like lines"
 
 
+def _framed(text: str) -> str:
+    return text + LIKELIHOOD.after[0].text
+
+
 def _prefixes() -> list[str]:
-    return [likelihood_prefix("", text) for text in TEXTS]
+    return [_framed(text) for text in TEXTS]
 
 
 def test_the_text_that_answers_makes_the_query_most_probable(engine: LlamaEngine) -> None:
@@ -64,9 +70,25 @@ def test_more_candidates_than_sequences_are_read_in_groups(engine: LlamaEngine) 
 
 def test_what_does_not_fit_is_cut_and_counted(engine: LlamaEngine) -> None:
     reading = engine.continuation_logprobs(["word " * 2000, "short"], QUERY)
-    assert reading.trimmed == 1
+    assert reading.usage.trimmed == 1
     long_query = engine.continuation_logprobs(["short"], "word " * 2000)
-    assert long_query.trimmed == 1
+    assert long_query.usage.trimmed == 1
+
+
+def test_a_long_text_is_cut_after_a_word_and_the_request_behind_it_stays(engine: LlamaEngine) -> None:
+    long = " ".join(f"telescope{i} mount" for i in range(500))
+    room = engine._streams.capacity - len(engine.tokenize(QUERY))
+    longest = max(n for n in range(1, 200) if len(engine.tokenize(_framed(" ".join(long.split()[:n])))) <= room)
+    cut = engine.continuation_logprobs([long], QUERY, frame=LIKELIHOOD)
+    whole = engine.continuation_logprobs([" ".join(long.split()[:longest])], QUERY, frame=LIKELIHOOD)
+    assert cut.logprobs == whole.logprobs
+    assert (cut.usage.trimmed, whole.usage.trimmed) == (1, 0)
+
+
+def test_a_text_without_spaces_is_cut_all_the_same(engine: LlamaEngine) -> None:
+    endless = engine.continuation_logprobs(["赤道仪" * 100_000], QUERY, frame=LIKELIHOOD)
+    assert endless.usage.trimmed == 1
+    assert 100 < endless.usage.evaluated <= engine._streams.capacity
 
 
 def test_odd_texts_are_read_like_any_other(engine: LlamaEngine) -> None:
@@ -196,3 +218,59 @@ def test_kept_and_new_texts_can_be_read_together(engine: LlamaEngine) -> None:
     mixed = engine.continuation_logprobs(texts, QUERY, keep=False)
     assert 0 < mixed.usage.reused < cold.usage.evaluated
     assert mixed.logprobs == pytest.approx(cold.logprobs, abs=1e-6)
+
+
+def _on_disk(folder: Path) -> LlamaEngine:
+    path = embedded_model()
+    assert path is not None
+    return LlamaEngine(path, EngineSettings(sequences=4, sequence_tokens=128, disk_cache=folder, disk_bytes=10**8))
+
+
+def test_states_outlive_the_process_and_give_the_same_scores(tmp_path: Path) -> None:
+    first, second = _on_disk(tmp_path), _on_disk(tmp_path)
+    try:
+        cold = first.continuation_logprobs(TEXTS, QUERY, frame=LIKELIHOOD)
+        warm = second.continuation_logprobs(TEXTS, QUERY, frame=LIKELIHOOD)
+        assert warm.logprobs == cold.logprobs
+        assert warm.usage.evaluated == len(TEXTS) * len(second.tokenize(QUERY))
+    finally:
+        first.close()
+        second.close()
+
+
+def test_a_damaged_state_on_disk_is_read_anew(tmp_path: Path) -> None:
+    first = _on_disk(tmp_path)
+    cold = first.continuation_logprobs(TEXTS, QUERY, frame=LIKELIHOOD)
+    first.close()
+    for path in tmp_path.glob("*.kv"):
+        content = bytearray(path.read_bytes())
+        content[-100] ^= 1
+        path.write_bytes(content)
+    second = _on_disk(tmp_path)
+    again = second.continuation_logprobs(TEXTS, QUERY, frame=LIKELIHOOD)
+    second.close()
+    assert again.logprobs == cold.logprobs
+    assert again.usage == replace(cold.usage, seconds=again.usage.seconds)
+
+
+def test_a_folder_for_states_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ModelUnusable, match="cannot be kept"):
+        _on_disk(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threads": -1}, {"sequences": 0}, {"batch_tokens": 1}, {"sequences": 64, "batch_tokens": 32}]
+)
+def test_settings_that_llama_cpp_would_not_survive_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError):
+        EngineSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_engine_does_not_work_in_a_forked_child(engine: LlamaEngine) -> None:
+    engine._process += 1
+    try:
+        with pytest.raises(ModelUnusable, match="forked"):
+            engine.continuation_logprobs(TEXTS, QUERY)
+    finally:
+        engine._process -= 1

@@ -75,7 +75,7 @@ def test_long_prompts_are_read_beside_short_ones(engine: LlamaEngine) -> None:
 
 def test_what_is_longer_than_every_context_is_cut_and_counted(engine: LlamaEngine) -> None:
     endless = _bare("Apples and pears. " * 3000, " Apples and")
-    assert engine.label_logits([endless], [" pears"]).trimmed == 1
+    assert engine.label_logits([endless], [" pears"]).usage.trimmed == 1
 
 
 def test_a_label_must_be_one_token(engine: LlamaEngine) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lattice.models.prompts import likelihood_prefix
+from lattice.models.prompts import BARE, LIKELIHOOD, Frame
 from lattice.traversal.judges.likelihood import LEAF_SCALE, NODE_SCALE, LikelihoodJudge
 from lattice.traversal.judges.reading import Scale
 from lattice.types import Candidate, Slate, Usage
@@ -17,6 +17,9 @@ class FakeReading:
     usage: Usage
 
 
+EMPTY = len(LIKELIHOOD.after[0].text.split())
+
+
 @dataclass
 class WordCounter:
     """An engine by the book: log P is −5, and one more for every word of the query that stands in the prefix."""
@@ -24,14 +27,21 @@ class WordCounter:
     calls: list[tuple[list[str], str, bool]] = field(default_factory=list)
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = BARE,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> FakeReading:
-        self.calls.append((list(prefixes), continuation, keep))
-        found = tuple(-5.0 + sum(word in prefix.split() for word in continuation.split()) for prefix in prefixes)
-        return FakeReading(found, Usage(evaluated=len(prefixes), calls=1))
+        assert frame is LIKELIHOOD
+        self.calls.append((list(texts), continuation, keep))
+        found = tuple(-5.0 + sum(word in text.split() for word in continuation.split()) for text in texts)
+        return FakeReading(found, Usage(evaluated=len(texts), calls=1))
 
-    def cost(self, prefix: str, continuation: str) -> int:
-        return len(prefix.split()) + len(continuation.split())
+    def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
+        return len(text.split()) + len(continuation.split()) + (EMPTY if frame is LIKELIHOOD else 0)
 
 
 LEAF = Candidate(1, "an actor leaks memory", is_leaf=True, title="Actors")
@@ -53,8 +63,8 @@ def test_only_states_that_will_serve_again_are_kept() -> None:
     engine = WordCounter()
     LikelihoodJudge(engine).score("memory", Slate(None, (LEAF, INNER)))
     kept = {prefix: keep for prefixes, _, keep in engine.calls for prefix in prefixes}
-    assert kept[likelihood_prefix("", INNER.text)] is True
-    assert kept[likelihood_prefix(LEAF.title, LEAF.text)] is False
+    assert kept[INNER.text] is True
+    assert kept[f"{LEAF.title}\n{LEAF.text}"] is False
 
 
 def test_the_query_alone_is_read_once_a_query() -> None:
@@ -62,7 +72,7 @@ def test_the_query_alone_is_read_once_a_query() -> None:
     judge = LikelihoodJudge(engine)
     for query in ("memory", "memory", "honey"):
         judge.score(query, Slate(None, (LEAF,)))
-    alone = [continuation for prefixes, continuation, _ in engine.calls if prefixes == [likelihood_prefix("", "")]]
+    alone = [continuation for prefixes, continuation, _ in engine.calls if prefixes == [""]]
     assert alone == ["memory", "honey"]
 
 
@@ -84,9 +94,8 @@ def test_a_long_query_is_cut_at_a_word() -> None:
 def test_costs_are_those_of_what_would_be_read_and_the_first_bears_the_query_alone() -> None:
     judge = LikelihoodJudge(WordCounter(), window_words=20)
     slate = (Candidate(1, "filler " * 300, is_leaf=True), INNER)
-    empty = len(likelihood_prefix("", "").split())
-    each = [empty + 20 + 2, empty + len(INNER.text.split()) + 2]
-    assert judge.costs("two words", slate) == [each[0] + empty + 2, each[1]]
+    each = [EMPTY + 20 + 2, EMPTY + len(INNER.text.split()) + 2]
+    assert judge.costs("two words", slate) == [each[0] + EMPTY + 2, each[1]]
     judge.score("two words", Slate(None, slate))
     assert judge.costs("two words", slate) == each
 

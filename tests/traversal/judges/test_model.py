@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lattice.models.llama.engine import EngineSettings, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model
+from lattice.models.settings import EngineSettings
 from lattice.traversal.judges.choice import JudgeName, judge_of
 from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.reasoned import ReasonedJudge

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from lattice.errors import UsageError
-from lattice.models.prompts import Part, Prompt
+from lattice.models.prompts import BARE, Frame, Part, Prompt
 from lattice.traversal.judges.choice import JUDGES, check_judge, judge_of
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
@@ -45,6 +45,7 @@ class Engine:
     parameters: int = 135_000_000
     asked: list[tuple[str, str]] = field(default_factory=list)
     grammars: list[str | None] = field(default_factory=list)
+    context: int = 10_000
 
     def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
         return Prompt((Part(static),), (Part(dynamic),))
@@ -60,6 +61,9 @@ class Engine:
     def prompt_cost(self, prompt: Prompt) -> int:
         return sum(len(part.text.split()) for part in (*prompt.static, *prompt.dynamic))
 
+    def room(self, prompt: Prompt, writing: int = 0) -> int:
+        return self.context - writing - self.prompt_cost(prompt)
+
     def generate(
         self, prompt: Prompt, *, grammar: str | None = None, max_tokens: int = 512, seconds: float | None = None
     ) -> Wrote:
@@ -68,11 +72,17 @@ class Engine:
         return Wrote(self.text)
 
     def continuation_logprobs(
-        self, prefixes: Sequence[str], continuation: str, *, keep: bool = True, seconds: float | None = None
+        self,
+        texts: Sequence[str],
+        continuation: str,
+        *,
+        frame: Frame = BARE,
+        keep: bool = True,
+        seconds: float | None = None,
     ) -> Reading:
         raise AssertionError("not asked here")
 
-    def cost(self, prefix: str, continuation: str) -> int:
+    def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         raise AssertionError("not asked here")
 
 
@@ -148,7 +158,7 @@ def test_a_slate_of_more_than_twenty_is_split() -> None:
 def test_costs_of_a_list_add_up_to_its_prompt() -> None:
     engine = Engine()
     judge = ReasonedJudge(engine)
-    whole = engine.prompt_cost(judge._prompt("fruit", SLATE.candidates))
+    whole = engine.prompt_cost(judge._prompt("fruit", [one.text for one in SLATE.candidates]))
     assert sum(judge.costs("fruit", SLATE.candidates)) == whole
     assert ListwiseJudge(engine, corrected=False).costs("fruit", ()) == []
 
