@@ -292,6 +292,14 @@ def test_a_files_tensors_are_looked_up_by_name(tiny_models: dict[str, Tiny]) -> 
     assert not lists_tensor(tiny_models["mean"].path, "cls.output.weight")
 
 
+def test_a_model_that_keeps_nothing_between_tokens_cannot_write(
+    tiny_models: dict[str, Tiny], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_cpp, "llama_get_memory", lambda _: None)  # as of one that writes by diffusion
+    with pytest.raises(ModelUnusable, match="does not write from left to right"):
+        LlamaEngine(tiny_models["writer"].path)
+
+
 # Stopping
 
 
