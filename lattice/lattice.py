@@ -185,7 +185,7 @@ class Lattice:
         if self._judge is None and self.model is not None:
             from lattice.models.llama.engine import LlamaEngine
 
-            self._engine = LlamaEngine(self.model)
+            self._engine = self._engine or LlamaEngine(self.model)
             self._judge = judge_of(self._engine, self._judge_name, self._relevance)
         return self._judge
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # By name: whoever prints the first lexical hits must not wait for numpy.
 Matrix: TypeAlias = "npt.NDArray[np.float32]"
 NodeKind = Literal["root", "cluster", "document", "section", "passage"]
+ModelKind = Literal["generative", "embedding", "reranker"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ def search_command(
 
     How the model reads, --judge: "likelihood" asks how probable a text makes the query (best for small models),
     "pointwise" for a yes or no a text, "listwise" for the best of a slate, "reasoned" for reasons and scores, which
-    --trace shows. "auto" takes likelihood below 2 billion parameters and listwise above.
+    --trace shows. "auto" takes likelihood below 2 billion parameters and listwise above. A reranker is always asked
+    pointwise, in its own way.
 
     \b
     lattice search "why does my actor leak memory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
+from lattice.models.kinds import NONE
 from lattice.models.llama.interrupt import HeldInterrupt
 from lattice.models.llama.plan import rectangles
 from lattice.models.llama.weights import Weights
@@ -40,30 +42,52 @@ class Batch:
 
 
 class Decoder:
-    """A context with `sequences` KV streams of `capacity` tokens each. Not thread-safe: the engine's lock covers it."""
+    """A context with `sequences` KV streams of `capacity` tokens each. Not thread-safe: the engine's lock covers it.
 
-    def __init__(self, weights: Weights, sequences: int, sequence_tokens: int, batch_tokens: int, threads: int) -> None:
-        """Make the context; ModelUnusable where there is not enough memory for it."""
+    With a `pooling` (LLAMA_POOLING_TYPE_*) it gives one vector a sequence (`pooled`), else logits.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        sequences: int,
+        sequence_tokens: int,
+        batch_tokens: int,
+        threads: int,
+        pooling: int = NONE,
+    ) -> None:
+        """Make the context; ModelUnusable where there is not enough memory for it, or the model cannot write."""
         self._weights = weights
-        self._batch_tokens = batch_tokens
         self._interrupt = HeldInterrupt()
         self._deadline: float | None = None
         self._decoded = 0
         self.sequences = min(sequences, int(llama_cpp.llama_max_parallel_sequences()))
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = self.sequences * sequence_tokens
-        params.n_batch = params.n_ubatch = batch_tokens
+        # A multiple of the sequences: else llama.cpp ends the process while it makes a context that pools a mean.
+        self._batch_tokens = -(-batch_tokens // self.sequences) * self.sequences if pooling else batch_tokens
+        params.n_batch = params.n_ubatch = self._batch_tokens
         params.n_seq_max = self.sequences
         params.n_threads = params.n_threads_batch = threads
         # A stream for each sequence: a score depends neither on the company nor on the order it was read in.
         params.kv_unified = False
         params.no_perf = True
+        if pooling:
+            params.embeddings, params.pooling_type = True, pooling
+            # Flash attention reckons in half precision, by blocks that depend on what else is in the batch.
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        is_encoded = pooling and llama_cpp.llama_model_has_encoder(weights.handle)
+        self._run = llama_cpp.llama_encode if is_encoded else llama_cpp.llama_decode
         self.handle = llama_cpp.llama_init_from_model(weights.handle, params)
         if not self.handle:
             raise ModelUnusable(
                 f"llama.cpp cannot run {weights.path}: no context of {params.n_ctx} tokens. Free some memory."
             )
+        # None for a model that keeps nothing between calls: an encoder, or one that writes by diffusion.
         self._memory = llama_cpp.llama_get_memory(self.handle)
+        if not pooling and not self._memory:
+            self.close()
+            raise ModelUnusable(f"{weights.path.name} does not write from left to right. Use another model.")
         self.capacity = int(llama_cpp.llama_n_ctx_seq(self.handle))
         self._abort = llama_cpp.ggml_abort_callback(self._should_abort)
         llama_cpp.llama_set_abort_callback(self.handle, self._abort, None)
@@ -81,7 +105,8 @@ class Decoder:
 
     def clear(self) -> None:
         """Forget all sequences."""
-        llama_cpp.llama_memory_clear(self._memory, False)
+        if self._memory:
+            llama_cpp.llama_memory_clear(self._memory, False)
 
     def decode(self, batch: Batch) -> None:
         """Decode a batch, in parts where it is larger than the context takes. OutOfTime, ModelUnusable."""
@@ -116,6 +141,15 @@ class Decoder:
             )
         return np.ctypeslib.as_array(pointer, shape=(rows, self._weights.vocabulary_size))
 
+    def pooled(self, sequence: int, width: int) -> Rows:
+        """Give the pooled vector of a sequence of the last decoded part, shape (width,)."""
+        pointer = llama_cpp.llama_get_embeddings_seq(self.handle, sequence)
+        row = np.ctypeslib.as_array(pointer, shape=(width,)).copy() if pointer else None
+        if row is None or not np.isfinite(row).all():
+            name = self._weights.path.name
+            raise ModelUnusable(f"{name} gave no vector for a text: it is damaged. Download it again.")
+        return row
+
     def _decode_part(self, batch: Batch, begin: int, end: int) -> None:
         count = end - begin
         native = llama_cpp.llama_batch_init(count, 0, 1)
@@ -128,7 +162,7 @@ class Decoder:
                 native.seq_id[i][0] = batch.sequences[begin + i]
                 native.logits[i] = batch.outputs[begin + i]
             with self._interrupt:
-                code = llama_cpp.llama_decode(self.handle, native)
+                code = self._run(self.handle, native)
         finally:
             llama_cpp.llama_batch_free(native)
         if code == _ABORTED:
@@ -140,3 +174,30 @@ class Decoder:
 
     def _should_abort(self, _data: Any) -> bool:
         return self._interrupt.pending or (self._deadline is not None and time.monotonic() > self._deadline)
+
+
+def usable_cores() -> int:
+    """Give how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def log_softmax_at(logits: Rows, targets: npt.NDArray[np.intp]) -> Rows:
+    """Give log softmax(logits)[i, targets[i]] for each row i. Overwrites `logits`, which nobody needs afterwards:
+
+    fresh memory for a copy of some megabytes a candidate costs more than the arithmetic.
+    """
+    peak = logits.max(axis=1)
+    chosen = logits[np.arange(len(targets)), targets] - peak
+    logits -= peak[:, None]
+    np.exp(logits, out=logits)
+    result: Rows = chosen - np.log(logits.sum(axis=1))
+    return result
+
+
+def log_softmax(logits: Rows) -> Rows:
+    """Give the log-probabilities of logits, row by row."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    result: Rows = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result

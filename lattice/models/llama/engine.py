@@ -23,16 +23,18 @@ import numpy as np
 import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
+from lattice.models.kinds import kind_of, refusal
 from lattice.models.llama.chat import framed
-from lattice.models.llama.decoding import Batch, Decoder, Rows
+from lattice.models.llama.decoding import Batch, Decoder, Rows, log_softmax, log_softmax_at, usable_cores
 from lattice.models.llama.generation import Generated, generated
+from lattice.models.llama.pooled import PairReading, Pooled, Vectors
 from lattice.models.llama.state_files import StateFiles
 from lattice.models.llama.states import StateCache, owner
 from lattice.models.llama.texts import Text, framed_tokens, in_two_phases, prompt_tokens
 from lattice.models.llama.weights import Weights
 from lattice.models.prompts import BARE, Frame, Prompt
 from lattice.models.settings import EngineSettings
-from lattice.types import Usage
+from lattice.types import Matrix, ModelKind, Usage
 
 # One row of logits is 4 bytes for each entry of the vocabulary (197 KB for SmolLM2): rows are reduced in such groups.
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
@@ -72,12 +74,18 @@ class LlamaEngine:
         self._lock = threading.Lock()
         self._weights: Weights | None = Weights(path, self.settings.gpu_layers)
         self._process = os.getpid()
+        self.kind: ModelKind = kind_of(self._weights.metadata)
+        self._prompts: Decoder | None = None
+        self._context: Decoder | Pooled
         try:
             self._files = self._state_files()
             self._states = StateCache(self.settings.cache_bytes, "streams", self._files)
             self._prompt_states = StateCache(self.settings.cache_bytes, "prompts", self._files)
-            self._prompts: Decoder | None = None
-            self._streams = self._decoder(self.settings.sequences, self.settings.sequence_tokens)
+            self._context = (
+                self._pooled_context()
+                if self.kind != "generative"
+                else self._decoder(self.settings.sequences, self.settings.sequence_tokens)
+            )
         except ModelUnusable:
             self._weights.close()
             raise
@@ -87,7 +95,7 @@ class LlamaEngine:
         """Free the contexts and the model; the engine is unusable afterwards."""
         with self._lock:
             if self._weights is not None:
-                for decoder in (self._streams, self._prompts):
+                for decoder in (self._context, self._prompts):
                     if decoder is not None:
                         decoder.close()
                 self._weights.close()
@@ -131,7 +139,9 @@ class LlamaEngine:
             fitted = [framed_tokens(self._open(), frame, text, self._streams.capacity - len(query)) for text in texts]
             whole = [Text(tuple(tokens[:-1]), (tokens[-1], *query[:-1]), len(query)) for tokens, _ in fitted]
             targets = np.asarray(query, dtype=np.intp)
-            rows, usage = self._read(self._streams, self._states, whole, lambda logits: _at(logits, targets), keep)
+            rows, usage = self._read(
+                self._streams, self._states, whole, lambda logits: log_softmax_at(logits, targets), keep
+            )
         by_token = np.stack(rows) if rows else np.empty((0, len(query)), dtype=np.float32)
         means = tuple(map(float, by_token.mean(axis=1)))
         trimmed = was_cut + sum(cut for _, cut in fitted)
@@ -160,7 +170,7 @@ class LlamaEngine:
             with self._task(decoder, seconds):
                 fitted = [self._fit_prompt(prompts[i], decoder.capacity) for i in members]
                 rows, spent = self._read(
-                    decoder, states, [text for text, _ in fitted], lambda logits: _log_softmax(logits)[0, chosen], keep
+                    decoder, states, [text for text, _ in fitted], lambda logits: log_softmax(logits)[0, chosen], keep
                 )
             found |= dict(zip(members, rows, strict=True))
             usage += spent
@@ -187,6 +197,25 @@ class LlamaEngine:
                 decoder.clear()
         usage = Usage(evaluated + len(text.tail), reused, answer.tokens, 1, time.perf_counter() - started, int(was_cut))
         return Generated(answer.text, answer.ended, usage)
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Give one L2-normalised float32 row a text, (n, d); prefixes that a model wants are the caller's business."""
+        return self.embed_counted(texts).rows
+
+    def embed_counted(self, texts: Sequence[str], *, seconds: float | None = None) -> Vectors:
+        """Embed as `embed` does, and tell the cost and how many texts were cut; ModelUnusable, OutOfTime."""
+        with self._lock:
+            return self._pooled("embedding").vectors(texts, seconds)
+
+    def score_pairs(self, query: str, texts: Sequence[str], *, seconds: float | None = None) -> PairReading:
+        """Read a reranker's score (a logit) of each text for the query; ModelUnusable, OutOfTime."""
+        with self._lock:
+            return self._pooled("reranker").score_pairs(query, texts, seconds)
+
+    def pair_cost(self, query: str, text: str) -> int:
+        """Give the tokens that scoring the pair would evaluate."""
+        with self._lock:
+            return self._pooled("reranker").pair_cost(query, text)
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         """Give the tokens that reading `continuation` after `text` would evaluate now, kept states taken off."""
@@ -236,12 +265,35 @@ class LlamaEngine:
                 "cache on disk out."
             ) from error
 
+    @property
+    def _streams(self) -> Decoder:
+        """The context that most is read in; ModelUnusable for a model that is not there to write."""
+        self._require("generative")
+        assert isinstance(self._context, Decoder)
+        return self._context
+
+    def _pooled(self, kind: ModelKind) -> Pooled:
+        self._open()
+        self._require(kind)
+        assert isinstance(self._context, Pooled)
+        return self._context
+
+    def _require(self, kind: ModelKind) -> None:
+        if self.kind != kind:
+            raise ModelUnusable(refusal(self.path.name, self.kind, kind))
+
+    def _pooled_context(self) -> Pooled:
+        size = self.settings
+        threads = size.threads or usable_cores()
+        return Pooled(self._open(), size.sequences, size.sequence_tokens, size.batch_tokens, threads)
+
     def _decoder(self, sequences: int, sequence_tokens: int) -> Decoder:
-        threads = self.settings.threads or _usable_cores()
+        threads = self.settings.threads or usable_cores()
         return Decoder(self._open(), sequences, sequence_tokens, self.settings.batch_tokens, threads)
 
     def _alone(self) -> Decoder:
         """Give the context for one long prompt at a time."""
+        self._require("generative")
         if self._prompts is None:
             self._prompts = self._decoder(1, self._prompt_capacity())
         return self._prompts
@@ -319,28 +371,3 @@ class LlamaEngine:
             ends = np.cumsum([text.outputs for text in part])
             found += [reduce(block) for block in np.split(decoder.logits(int(ends[-1])), ends[:-1])]
         return found
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _at(logits: Rows, targets: npt.NDArray[np.intp]) -> Rows:
-    """Give log softmax(logits)[i, targets[i]] for each row i. Overwrites `logits`, which nobody needs afterwards:
-
-    fresh memory for a copy of some megabytes a candidate costs more than the arithmetic.
-    """
-    peak = logits.max(axis=1)
-    chosen = logits[np.arange(len(targets)), targets] - peak
-    logits -= peak[:, None]
-    np.exp(logits, out=logits)
-    result: Rows = chosen - np.log(logits.sum(axis=1))
-    return result
-
-
-def _log_softmax(logits: Rows) -> Rows:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    result: Rows = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result

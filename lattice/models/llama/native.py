@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from lattice.errors import ModelNotFound, ModelUnusable
 
 _MAGIC = b"GGUF"
 _OLDEST_VERSION, _NEWEST_VERSION = 2, 3
+# Tensors are listed after the vocabulary: the largest (260,000 tokens and their merges) takes about 15 MB.
+_HEADER_BYTES = 64 * 1024 * 1024
 _WARNING_LEVEL = 3  # ggml's log levels: 1 debug, 2 info, 3 warning, 4 error
 _log = logging.getLogger("lattice.llama")
 
@@ -31,6 +34,13 @@ def check_gguf(path: Path) -> None:
         raise ModelUnusable(f"{path} is {kind}: download the model again, or convert it to GGUF.")
     if len(header) < 24 or not _OLDEST_VERSION <= struct.unpack("<I", header[4:8])[0] <= _NEWEST_VERSION:
         raise ModelUnusable(f"{path} is cut short or of an unknown GGUF version: download the model again.")
+
+
+def lists_tensor(path: Path, name: str) -> bool:
+    """Whether a GGUF holds a tensor of that name, which llama.cpp's own interface does not tell."""
+    entry = struct.pack("<Q", len(name)) + name.encode()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(entry, 0, _HEADER_BYTES) >= 0
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]

@@ -43,12 +43,15 @@ class Weights:
             llama_cpp.llama_model_free(self.handle)
             self.handle = None
 
-    def tokenize(self, text: str, *, control: bool = False) -> list[int]:
-        """Give the token ids of `text`; control tokens that it spells out are plain text unless `control`."""
+    def tokenize(self, text: str, *, control: bool = False, special: bool = False) -> list[int]:
+        """Give the token ids of `text`; control tokens that it spells out are plain text unless `control`.
+
+        With `special`, the tokens that the model wants at the begin and the end of a text are added.
+        """
         raw = text.encode("utf-8", errors="replace")
         room = len(raw) + 8
         buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), buffer, room, False, control)
+        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), buffer, room, special, control)
         if count < 0:
             raise ModelUnusable(
                 f"{self.path.name} cannot tokenise a text; it is damaged or of an unknown kind. Use another model."
@@ -64,11 +67,17 @@ class Weights:
     def piece_of(self, key: str) -> str:
         """Give the text of the token whose id the file has under `key`, control tokens too; empty where it has none."""
         token = self.metadata(key)
-        if token is None or not token.isdigit():
-            return ""
+        return self.spelling(int(token)) if token is not None and token.isdigit() else ""
+
+    def spelling(self, token: int) -> str:
+        """Give the text of a token, control tokens too."""
         buffer = ctypes.create_string_buffer(256)
-        length = llama_cpp.llama_token_to_piece(self._vocabulary, int(token), buffer, len(buffer), 0, True)
+        length = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, True)
         return buffer.raw[:length].decode("utf-8", errors="replace") if length > 0 else ""
+
+    def steers(self, token: int) -> bool:
+        """Whether a token is a control token, which no text may spell out."""
+        return bool(llama_cpp.llama_vocab_is_control(self._vocabulary, token))
 
     def ends(self, token: int) -> bool:
         """Whether a token ends what the model has to say."""

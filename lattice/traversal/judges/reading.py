@@ -127,6 +127,32 @@ class Writer(Protocol):
         ...
 
 
+class PairScores(Protocol):
+    """One score a text, a logit, shape (texts,), and what reading them cost."""
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """One score a text, in the order asked."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the reading cost."""
+        ...
+
+
+class PairScorer(Protocol):
+    """An engine whose model scores pairs of query and text: a reranker."""
+
+    def score_pairs(self, query: str, texts: Sequence[str], *, seconds: float | None = None) -> PairScores:
+        """Read how well each text answers the query."""
+        ...
+
+    def pair_cost(self, query: str, text: str) -> int:
+        """Give the tokens that scoring the pair would evaluate."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """Turns what was read, x, into a score σ((x − offset) / width) (method §3.6)."""

@@ -113,7 +113,8 @@ def test_hostile_grammars_end_in_an_error_and_not_in_an_abort() -> None:
     # In a process of its own: what llama.cpp cannot take may abort it.
     program = (
         "from lattice.models.registry import embedded_model\n"
-        "from lattice.models.llama.engine import EngineSettings, LlamaEngine\n"
+        "from lattice.models.llama.engine import LlamaEngine\n"
+        "from lattice.models.settings import EngineSettings\n"
         "from lattice.models.prompts import Part, Prompt\n"
         "from lattice.errors import ModelUnusable\n"
         "engine = LlamaEngine(embedded_model(), EngineSettings(sequences=1, sequence_tokens=64, prompt_tokens=256))\n"

@@ -17,9 +17,9 @@ from lattice.traversal.judges.choice import JUDGES, check_judge, judge_of
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.pointwise import PointwiseJudge
-from lattice.traversal.judges.reading import Reading, Scale
+from lattice.traversal.judges.reading import PairScores, Reading, Scale
 from lattice.traversal.judges.reasoned import ReasonedJudge, grammar, salvaged
-from lattice.types import Candidate, Slate, Usage
+from lattice.types import Candidate, ModelKind, Slate, Usage
 
 SLATE = Slate(1, (Candidate(2, "apples and pears", False), Candidate(3, "stars", False), Candidate(4, "bread", False)))
 
@@ -43,6 +43,7 @@ class Engine:
     opinion: Callable[[str, str, str], float] = lambda *_: -1.0
     text: str = ""
     parameters: int = 135_000_000
+    kind: ModelKind = "generative"
     asked: list[tuple[str, str]] = field(default_factory=list)
     grammars: list[str | None] = field(default_factory=list)
     context: int = 10_000
@@ -83,6 +84,12 @@ class Engine:
         raise AssertionError("not asked here")
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
+        raise AssertionError("not asked here")
+
+    def score_pairs(self, query: str, texts: Sequence[str], *, seconds: float | None = None) -> PairScores:
+        raise AssertionError("not asked here")
+
+    def pair_cost(self, query: str, text: str) -> int:
         raise AssertionError("not asked here")
 
 
