@@ -183,11 +183,15 @@ class OutOfTime(TimeoutError):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A judge's answer for one slate: a score in [0, 1] for each candidate, in the slate's order (paper: s)."""
+    """A judge's answer for one slate: a score in [0, 1] for each candidate, in the slate's order (paper: s).
+
+    `notes` tells a person what is wrong with the judge's work for this query up to here, a sentence each.
+    """
 
     scores: tuple[float, ...]
     usage: Usage
     reasoning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

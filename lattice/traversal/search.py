@@ -194,7 +194,7 @@ def _record(belief: Belief, opening: Opening, slate: Slate, judgement: Judgement
     scored = [(candidate.node, score) for candidate, score in zip(slate.candidates, judgement.scores, strict=True)]
     belief.observe(opening.origin, scored)
     raw = tuple(Scored(node, score, 0.0, 0.0) for node, score in scored)
-    return JudgedSlate(opening.origin, opening.promise, raw, judgement.usage, judgement.reasoning)
+    return JudgedSlate(opening.origin, opening.promise, raw, judgement.usage, judgement.reasoning, judgement.notes)
 
 
 def _refreshed(belief: Belief, slates: list[JudgedSlate]) -> tuple[JudgedSlate, ...]:

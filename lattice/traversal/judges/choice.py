@@ -11,9 +11,10 @@ from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.pointwise import PointwiseJudge
 from lattice.traversal.judges.reading import LabelReader, ProbabilityReader, Writer
 from lattice.traversal.judges.reasoned import ReasonedJudge
+from lattice.traversal.judges.remote import RemoteJudge
 from lattice.types import Judge
 
-JudgeName = Literal["auto", "likelihood", "pointwise", "listwise", "reasoned"]
+JudgeName = Literal["auto", "likelihood", "pointwise", "listwise", "reasoned", "remote"]
 JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
 
 # Models below it are good at likelihoods and bad at following instructions; the paper's own listwise scores collapse
@@ -21,7 +22,7 @@ JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
 LISTWISE_PARAMETERS = 2_000_000_000
 
 # What the façade may give a deadline and ask for prices.
-ModelJudge = LikelihoodJudge | PointwiseJudge | ListwiseJudge | ReasonedJudge
+ModelJudge = LikelihoodJudge | PointwiseJudge | ListwiseJudge | ReasonedJudge | RemoteJudge
 
 
 class Engine(ProbabilityReader, LabelReader, Writer, Protocol):
@@ -31,8 +32,10 @@ class Engine(ProbabilityReader, LabelReader, Writer, Protocol):
 
 
 def judge_of(engine: Engine, name: JudgeName = "auto", relevance: str | None = None) -> Judge:
-    """Give the judge of that name on the engine; UsageError for an unknown name."""
+    """Give the judge of that name on the engine; UsageError for an unknown name, and for the one without an engine."""
     check_judge(name, relevance)
+    if name == "remote":
+        raise UsageError("The remote judge reads with a server, not with a model file. Give Lattice.open a `server`.")
     told = relevance or RELEVANCE
     chosen = name
     if name == "auto":
