@@ -21,8 +21,6 @@ Result = TypeVar("Result")
 _SEED = 0
 _ENDPOINT = "/chat/completions"
 _NOT_FOUND = 404
-# What servers answer that do not know a field of a request, or a value of it.
-_REFUSALS = {400, 422, 501}
 # Not every server takes them: newer OpenAI models want another name for the first and no temperature, some no seed.
 _OPTIONAL = ("max_tokens", "temperature", "seed")
 
@@ -149,7 +147,7 @@ class RemoteModel:
         while form is not None:
             used, reply = form, wire.send("POST", _ENDPOINT, form.body(question, model), patience)
             has_schema = question.schema is not None
-            form = form.weaker(reply.text, has_schema=has_schema) if reply.status in _REFUSALS else None
+            form = form.weaker(reply.text, has_schema=has_schema) if reply.is_refusal else None
         if not reply.is_good:
             listed = self._listed(wire, patience) if reply.status == _NOT_FOUND else None
             raise refused(self.server, reply, listed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -23,7 +24,11 @@ _FIRST_PAUSE = 0.5  # seconds before the second try; doubled for every further o
 LONGEST_PAUSE = 30.0  # what a server may ask us to wait; beyond it a person should know
 _CONNECT_SECONDS = 10.0
 _MOST_BYTES = 8_000_000  # of a reply: far beyond any answer, far below what would hurt
-_TOO_MANY_REQUESTS, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
+_TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
+# What servers answer that do not know a field of a request, or a value of it.
+_REFUSALS = {400, 422, 501}
+# llama-cpp-python's server answers such a request with 500, as if it had failed itself; only its words tell.
+_FORMAT = re.compile("response_format|json_schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,14 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether the request may succeed in another form."""
+        return self.status in _REFUSALS or (self.status == _SERVER_ERROR and bool(_FORMAT.search(self.text)))
+
+    @property
     def is_temporary(self) -> bool:
         """Whether the same request may succeed a little later."""
-        return self.status == _TOO_MANY_REQUESTS or (self.status >= _SERVER_ERROR and self.status != _NOT_IMPLEMENTED)
+        return self.status == _TOO_MANY_REQUESTS or (self.status >= _SERVER_ERROR and not self.is_refusal)
 
     def json(self) -> Any:  # noqa: ANN401 - whatever a server says
         """Give what the body says; None where it is no JSON."""

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_THOUGHT = "</think>"  # what a model thinks before it answers ends here; drafts in it do not count
 _KEY = re.compile(r"(?:passage|text|document)?[\s_-]*[\[(\"']?([A-T])[\])\"']?[.:]?", re.IGNORECASE)
 _OPENS = re.compile(r"[{\[]")
 _NUMBER = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:/\s*(\d+(?:\.\d+)?)|%)?\s*")
 _SCORES = ("score", "relevance", "relevance_score", "rating")
 _NAMES = ("letter", "passage", "id", "label", "name")
+_MOST_CHARACTERS = 12_000  # several times an answer for a full slate; repair is slow on what has no end
 _DEEPEST = 4  # of what lies within one another in an answer: {"scores": [{"letter": "A", "score": 90}]} has 3
 
 
@@ -24,7 +25,7 @@ def scores_of(text: str, letters: Sequence[str]) -> dict[str, float]:
     it is beyond. Only where every score is at most 1 and one of them is no whole number are they from 0 to 1. Where
     several objects stand among other words, the one with the most letters counts, the last of equals.
     """
-    said = _THOUGHTS.sub("", text)
+    said = (text.rpartition(_THOUGHT)[2].strip() or text)[:_MOST_CHARACTERS]
     best = _most(_among_words(said), letters)
     if len(best) < len(letters):
         # What is cut or malformed leaves some of its parts behind; repair may bring more.
@@ -70,7 +71,7 @@ def _repaired(text: str) -> Any:  # noqa: ANN401 - whatever stands there
 
 
 def _pairs(value: Any, depth: int) -> Iterator[tuple[str, float]]:  # noqa: ANN401 - whatever stands there
-    """Yield letters with their scores, in every form that models were seen to choose."""
+    """Yield letters with their scores, which may stand under the letter or beside it, and some way down."""
     if depth == 0:
         return
     if isinstance(value, list):
@@ -103,8 +104,10 @@ def _number(value: Any) -> float | None:  # noqa: ANN401 - whatever stands there
     """Read a number, or one that is written out; None for anything else."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else None
+    if isinstance(value, int):
+        return float(max(-100, min(100, value)))  # whole numbers have no end, floats have
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,6 +121,43 @@ def says(text: object, usage: object = USAGE) -> Act:
 def answers(reply: Callable[[dict[str, Any]], str]) -> Act:
     """Say what a function makes of the request."""
     return lambda handler: says(reply(handler.body))(handler)
+
+
+def reader(word: str, alter: Callable[[str], str] = str) -> Act:
+    """Score the passages of a slate as a model would that likes one word; `alter` is what becomes of its JSON."""
+
+    def reply(body: dict[str, Any]) -> str:
+        shown = body["messages"][1]["content"].partition("\n\nQuery: ")[0].removeprefix("Passages:\n")
+        passages = {text[1]: text for text in re.split(r"\n\n(?=\[[A-T]\] )", shown)}
+        said = {
+            letter: {"offers": "it " + ("speaks" if word in text else "is silent"), "score": 95 if word in text else 5}
+            for letter, text in passages.items()
+        }
+        return alter(json.dumps({"problem": f"about the {word}", **said}))
+
+    return answers(reply)
+
+
+def forwards(url: str, alter: Callable[[str], str] = str, then: Act | None = None) -> Act:
+    """Ask the server at `url` the same, and give what it said, altered; or do something else than to give it."""
+
+    def act(handler: Handler) -> None:
+        sent = urllib.request.Request(
+            f"{url}/v1/chat/completions", json.dumps(handler.body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(sent, timeout=PATIENCE) as response:
+                said = json.load(response)
+        except urllib.error.HTTPError as refusal:
+            # Whoever asked will put it in another way; that is the question that this act is for.
+            with refusal, handler.server.lock:
+                handler.server.script.insert(0, act)
+                handler.reply(refusal.code, refusal.read(), "application/json")
+            return
+        text = alter(said["choices"][0]["message"]["content"])
+        (then or says(text, said["usage"]))(handler)
+
+    return act
 
 
 def status(code: int, body: object, kind: str = "application/json", **headers: str) -> Act:

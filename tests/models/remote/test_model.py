@@ -280,8 +280,9 @@ def test_a_redirect_is_not_followed() -> None:
         assert other.received == []
 
 
-def test_a_server_without_json_schema_is_asked_more_plainly_from_then_on() -> None:
-    with serving(refuses("json_schema", 422)) as server:
+@pytest.mark.parametrize("code", [400, 422, 500, 501])
+def test_a_server_without_json_schema_is_asked_more_plainly_from_then_on(code: int) -> None:
+    with serving(refuses("json_schema", code)) as server:
         model = asked(server)
         model.ask(QUESTION)
         model.ask(QUESTION)

@@ -80,6 +80,7 @@ def test_what_the_answer_leaves_out_is_left_out() -> None:
     [
         ([100, 0], [1.0, 0.0]),
         ([250, -3], [1.0, 0.0]),
+        ([10**400, -(10**400)], [1.0, 0.0]),
         ([87.5, 1], [0.875, 0.01]),
         # From 0 to 1 only where no score is above 1 and one is no whole number: 1 and 0 may well be out of 100.
         ([0.9, 0.05], [0.9, 0.05]),
