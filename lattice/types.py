@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -231,6 +231,15 @@ class Judge(Protocol):
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate of `slate` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class SlatesJudge(Judge, Protocol):
+    """A judge that scores several slates in less time than one after the other, such as one on a server."""
+
+    def score_all(self, query: str, slates: Sequence[Slate]) -> Sequence[Judgement]:
+        """Score every candidate of every slate, in their order."""
         ...
 
 

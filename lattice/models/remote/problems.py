@@ -55,7 +55,10 @@ def no_answer(server: Server, reply: Reply) -> ServerProblem:
 
 def no_model(server: Server) -> ServerProblem:
     """The server does not tell which models it has, and none was named."""
-    return ServerProblem(f"The server at {server.url} lists no models. Name the one to ask: --llm-model NAME.")
+    return ServerProblem(
+        f"{server.url} lists no models. Is the address right? That of an OpenAI-compatible server usually ends in /v1. "
+        "If it is, name the model to ask: --llm-model NAME."
+    )
 
 
 def refused(server: Server, reply: Reply, models: Sequence[str] | None) -> ServerProblem:
@@ -71,7 +74,11 @@ def refused(server: Server, reply: Reply, models: Sequence[str] | None) -> Serve
     elif reply.status == 429:
         cure = f"It asks to wait {reply.wait:.0f} s; try again then" if reply.wait else "Try again later"
     elif reply.status >= 500:
-        cure = f"It was asked {server.retries + 1} times; {_LOG}" if reply.is_temporary else _LOG.capitalize()
+        cure = (
+            f"It was asked {server.retries + 1} times. Try again in a while; {_LOG}"
+            if reply.is_temporary
+            else _LOG.capitalize()
+        )
     else:
         cure = "If its context is too short for the question, start it with a longer one (llama-server -c 8192)"
     return ServerProblem(f"The server at {server.url} refuses ({told}). {cure}.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 0.5  # seconds before the second try; doubled for every further one
 LONGEST_PAUSE = 30.0  # what a server may ask us to wait; beyond it a person should know
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
 _MOST_BYTES = 8_000_000  # of a reply: far beyond any answer, far below what would hurt
 _TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
 # What servers answer that do not know a field of a request, or a value of it.

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from lattice.errors import ServerProblem
 from lattice.models.prompts import (
@@ -24,6 +24,8 @@ from lattice.traversal.judges.answers import scores_of
 from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, Said, shortened, shown_text
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
+
+Item = TypeVar("Item")
 
 _REASON_CHARACTERS = 80  # as for the reasoned judge; a server that takes no schema does not hold its model to it
 _PROBLEM_CHARACTERS = 200
@@ -51,6 +53,19 @@ class Asker(Protocol):
 
 
 @dataclass(slots=True)
+class _Reading:
+    """What is known of one slate: scores by index, what they cost, and what was said."""
+
+    slate: Slate
+    scores: dict[int, float] = field(default_factory=dict)
+    usage: Usage = Usage()  # noqa: RUF009 - frozen, so one default serves all
+    said: list[str] = field(default_factory=list)
+
+    def missing(self) -> list[int]:
+        return [i for i in range(len(self.slate.candidates)) if i not in self.scores]
+
+
+@dataclass(slots=True)
 class _Tally:
     """What became of the slates of one query."""
 
@@ -60,6 +75,13 @@ class _Tally:
     passages: int = 0
     unscored: int = 0
     last: str = ""
+
+    def add(self, reading: _Reading) -> None:
+        self.slates += 1
+        self.failed += not reading.scores
+        self.passages += len(reading.slate.candidates)
+        self.unscored += len(reading.missing())
+        self.last = reading.said[-1]
 
 
 @dataclass(slots=True)
@@ -80,32 +102,32 @@ class RemoteJudge:
     _tally: _Tally = field(init=False, repr=False, default_factory=_Tally)
 
     def score(self, query: str, slate: Slate) -> Judgement:
-        """Score every candidate. OutOfTime when `deadline` comes before that; ServerProblem where the server is away,
-        or two slates have come and no score.
+        """Score every candidate; see `score_all`."""
+        return self.score_all(query, [slate])[0]
+
+    def score_all(self, query: str, slates: Sequence[Slate]) -> list[Judgement]:
+        """Score every candidate of all slates, which are asked at once.
+
+        OutOfTime when `deadline` comes before that; ServerProblem where the server is away, or two slates have come and
+        no score.
         """
         started = time.monotonic()
         tally = self._begun(query)
-        found, usage, texts = self._asked(query, slate.candidates)
-        missing = [i for i in range(len(slate.candidates)) if i not in found]
-        if missing:
-            try:
-                more, spent, again = self._asked(query, [slate.candidates[i] for i in missing])
-            except OutOfTime as late:
-                raise OutOfTime(usage + late.usage) from late
-            found |= {missing[i]: score for i, score in more.items()}
-            usage, texts = usage + spent, texts + again
-        self._count(tally, len(slate.candidates), len(found), texts[-1])
-        # Requests that were under way together took no longer than the longest.
-        usage = replace(usage, seconds=time.monotonic() - started)
-        scores = tuple(found.get(i, _MIDDLE) for i in range(len(slate.candidates)))
-        return Judgement(scores, usage, "\n".join(texts), self._notes(tally))
+        readings = [_Reading(slate) for slate in slates]
+        self._read(query, readings)
+        if any(reading.missing() for reading in readings):
+            self._read(query, readings)
+        # What was under way together took no longer than the longest: the sum is the time that has passed.
+        seconds = (time.monotonic() - started) / len(slates)
+        return [self._judgement(tally, reading, seconds) for reading in readings]
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Estimate the tokens that judging each candidate would evaluate (`prompts.estimated_tokens`: the server has
         the vocabulary); what a request takes by itself is on its first candidate.
         """
         costs: list[int] = []
-        for part in _parts(self._shown(query, candidates)):
+        stems = query_stems(query)
+        for part in _parts([shown_text(one, stems, self.window_words) for one in candidates]):
             sizes = [0] + [_estimated(self._question(query, part[: i + 1])) for i in range(len(part))]
             costs += [after - before for before, after in itertools.pairwise(sizes)]
         return costs
@@ -119,24 +141,32 @@ class RemoteJudge:
                 "model follows the form, and so does one that does not think at length before it answers."
             )
 
-    def _asked(self, query: str, candidates: Sequence[Candidate]) -> tuple[dict[int, float], Usage, list[str]]:
-        """Give the scores by index that one round of questions brings, what it cost, and what was said."""
-        parts = _parts(self._shown(query, candidates))
-        seconds = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-        answers = self.model.ask_all([self._question(query, part) for part in parts], seconds=seconds)
-        found: dict[int, float] = {}
-        usage, begin = Usage(), 0
-        for part, said in zip(parts, answers, strict=True):
-            letters = LETTERS[: len(part)]
-            scores = scores_of(said.text, letters)
-            found |= {begin + letters.index(letter): score for letter, score in scores.items()}
-            usage += said.usage
-            begin += len(part)
-        return found, usage, [said.text for said in answers]
-
-    def _shown(self, query: str, candidates: Sequence[Candidate]) -> list[str]:
+    def _read(self, query: str, readings: Sequence[_Reading]) -> None:
+        """Ask for every candidate that has no score yet."""
         stems = query_stems(query)
-        return [shown_text(one, stems, self.window_words) for one in candidates]
+        asked: list[tuple[_Reading, Sequence[int], Question]] = []
+        for reading in readings:
+            for part in _parts(reading.missing()):
+                texts = [shown_text(reading.slate.candidates[i], stems, self.window_words) for i in part]
+                asked.append((reading, part, self._question(query, texts)))
+        seconds = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        try:
+            answers = self.model.ask_all([question for _, _, question in asked], seconds=seconds)
+        except OutOfTime as late:
+            raise OutOfTime(sum((reading.usage for reading in readings), late.usage)) from late
+        for (reading, part, _), said in zip(asked, answers, strict=True):
+            scores = scores_of(said.text, LETTERS[: len(part)])
+            reading.scores |= {part[LETTERS.index(letter)]: score for letter, score in scores.items()}
+            reading.usage += said.usage
+            reading.said.append(said.text)
+
+    def _judgement(self, tally: _Tally, reading: _Reading, seconds: float) -> Judgement:
+        tally.add(reading)
+        if tally.slates > 1:
+            self.check()
+        scores = tuple(reading.scores.get(i, _MIDDLE) for i in range(len(reading.slate.candidates)))
+        usage = replace(reading.usage, seconds=seconds)
+        return Judgement(scores, usage, "\n".join(reading.said), self._notes(tally))
 
     def _question(self, query: str, texts: Sequence[str]) -> Question:
         asked = REASONED_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)
@@ -152,15 +182,6 @@ class RemoteJudge:
         if self._tally.query != query:
             self._tally = _Tally(query)
         return self._tally
-
-    def _count(self, tally: _Tally, passages: int, scored: int, said: str) -> None:
-        tally.slates += 1
-        tally.failed += scored == 0
-        tally.passages += passages
-        tally.unscored += passages - scored
-        tally.last = said
-        if tally.slates > 1:
-            self.check()
 
     def _notes(self, tally: _Tally) -> tuple[str, ...]:
         if not tally.unscored:
@@ -181,11 +202,11 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _parts(texts: Sequence[str]) -> list[Sequence[str]]:
-    """Split texts into as few parts as there are letters for, of sizes as even as can be."""
-    count = -(-len(texts) // len(LETTERS))
-    ends = [len(texts) * i // count for i in range(count + 1)] if count else []
-    return [texts[begin:end] for begin, end in itertools.pairwise(ends)]
+def _parts(many: Sequence[Item]) -> list[Sequence[Item]]:
+    """Split what is to be asked for into as few parts as there are letters for, of sizes as even as can be."""
+    count = -(-len(many) // len(LETTERS))
+    ends = [len(many) * i // count for i in range(count + 1)] if count else []
+    return [many[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
 def _estimated(question: Question) -> int:

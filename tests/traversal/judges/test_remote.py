@@ -13,7 +13,10 @@ from lattice.errors import ServerProblem, UsageError
 from lattice.models.prompts import LETTERS, Question, estimated_tokens
 from lattice.traversal.judges.choice import judge_of
 from lattice.traversal.judges.remote import RemoteJudge, schema
-from lattice.types import Candidate, OutOfTime, Slate, Usage
+from lattice.traversal.prior import prior_of
+from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.stand_ins import MemoryTree
+from lattice.types import Candidate, Node, OutOfTime, Slate, Usage
 
 QUERY = "how do I fix a puncture"
 
@@ -154,6 +157,27 @@ def test_what_several_parts_left_out_is_asked_for_together() -> None:
     model = Model([[written(*range(10)), written(*range(50, 60))], [written(77, 88)]])
     judgement = RemoteJudge(model).score(QUERY, slate(22))
     assert (judgement.scores[10], judgement.scores[21]) == (0.77, 0.88)
+
+
+def test_several_slates_are_asked_at_once_and_kept_apart() -> None:
+    model = Model([[written(10, 20), written(30), written(40, 50)], [written(77)]])
+    judgements = RemoteJudge(model).score_all(QUERY, [slate(2), slate(2), slate(2)])
+    assert [one.scores for one in judgements] == [(0.1, 0.2), (0.3, 0.77), (0.4, 0.5)]
+    assert [one.usage.calls for one in judgements] == [1, 2, 1]
+    assert "text number 1" in model.asked[1][0].user
+    assert judgements[1].reasoning == written(30) + "\n" + written(77)
+
+
+def test_a_search_with_a_beam_asks_for_its_slates_together() -> None:
+    clusters = [Node(i, 1, "cluster", f"cluster {i}", 4, 1) for i in (2, 3)]
+    leaves = [Node(i, 2 + (i > 7), "passage", f"text {i}", 1, 2, passage=i) for i in range(4, 12)]
+    tree = MemoryTree([Node(1, None, "root", "all", 8, 0), *clusters, *leaves])
+    prior = prior_of([(leaf.id, 1.0) for leaf in leaves], {leaf.id: leaf.id for leaf in leaves})
+    model = Model([[written(*range(50, 70)), written(*range(20, 40))]])
+    settings = SearchSettings(beam=2, seed_slate=2, iterations=1, anchors=0, budget_tokens=None)
+    *_, last = search(QUERY, tree, RemoteJudge(model), prior, settings)
+    assert [one.scored[0].raw for one in last.slates] == [0.5, 0.2]
+    assert last.usage.calls == 2
 
 
 def test_the_deadline_is_handed_on_and_what_was_spent_counts() -> None:
