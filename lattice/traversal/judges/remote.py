@@ -77,6 +77,8 @@ class _Tally:
     last: str = ""
 
     def add(self, reading: _Reading) -> None:
+        if not reading.said:
+            return  # nobody to be scored, nothing asked
         self.slates += 1
         self.failed += not reading.scores
         self.passages += len(reading.slate.candidates)
@@ -118,7 +120,11 @@ class RemoteJudge:
         if any(reading.missing() for reading in readings):
             self._read(query, readings)
         # What was under way together took no longer than the longest: the sum is the time that has passed.
-        seconds = (time.monotonic() - started) / len(slates)
+        seconds = (time.monotonic() - started) / max(1, len(slates))
+        for reading in readings:
+            tally.add(reading)
+        if tally.slates > 1:
+            self.check()
         return [self._judgement(tally, reading, seconds) for reading in readings]
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
@@ -161,9 +167,6 @@ class RemoteJudge:
             reading.said.append(said.text)
 
     def _judgement(self, tally: _Tally, reading: _Reading, seconds: float) -> Judgement:
-        tally.add(reading)
-        if tally.slates > 1:
-            self.check()
         scores = tuple(reading.scores.get(i, _MIDDLE) for i in range(len(reading.slate.candidates)))
         usage = replace(reading.usage, seconds=seconds)
         return Judgement(scores, usage, "\n".join(reading.said), self._notes(tally))

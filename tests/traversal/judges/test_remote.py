@@ -168,6 +168,19 @@ def test_several_slates_are_asked_at_once_and_kept_apart() -> None:
     assert judgements[1].reasoning == written(30) + "\n" + written(77)
 
 
+def test_two_slates_that_failed_are_survived_where_the_third_did_not() -> None:
+    judge = RemoteJudge(Model([["?", "?", written(1)], ["?", "?"]]))
+    judgements = judge.score_all(QUERY, [slate(1)] * 3)
+    assert [one.scores for one in judgements] == [(0.5,), (0.5,), (0.01,)]
+
+
+def test_an_empty_slate_is_no_failure() -> None:
+    judge = RemoteJudge(Model([[], []]))
+    assert judge.score(QUERY, slate(0)).scores == ()
+    assert judge.score_all(QUERY, []) == []
+    judge.check()
+
+
 def test_a_search_with_a_beam_asks_for_its_slates_together() -> None:
     clusters = [Node(i, 1, "cluster", f"cluster {i}", 4, 1) for i in (2, 3)]
     leaves = [Node(i, 2 + (i > 7), "passage", f"text {i}", 1, 2, passage=i) for i in range(4, 12)]
