@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lattice.errors import LatticeError
     from lattice.lattice import Answer, Lattice
+    from lattice.models.remote.server import Server
     from lattice.traversal.search import SearchSettings
     from lattice.types import BuildSettings, Hit, Location, TrailNode, Usage
 
@@ -20,6 +21,7 @@ __all__ = [
     "LatticeError",
     "Location",
     "SearchSettings",
+    "Server",
     "TrailNode",
     "Usage",
     "__version__",
@@ -34,6 +36,7 @@ _HOMES = {
     "LatticeError": "lattice.errors",
     "Location": "lattice.types",
     "SearchSettings": "lattice.traversal.search",
+    "Server": "lattice.models.remote.server",
     "TrailNode": "lattice.types",
     "Usage": "lattice.types",
 }

@@ -10,6 +10,7 @@ LatticeError
 ├── ModelProblem                                                                         exit code 3
 │   ├── ModelNotFound       the named model file does not exist
 │   ├── ModelUnusable       the file is no GGUF, or llama.cpp refuses it
+│   ├── ServerProblem       the server that was to read is away, refuses, or talks of something else
 │   └── MissingExtra        an optional library is not installed
 └── CorpusProblem                                                                        exit code 3
     └── UnreadableFile      one file cannot be read (a walk reports and skips it)
@@ -66,6 +67,10 @@ class ModelNotFound(ModelProblem):
 
 class ModelUnusable(ModelProblem):
     """The file is no GGUF, or llama.cpp refuses it."""
+
+
+class ServerProblem(ModelProblem):
+    """The server of a remote model is away, refuses, or answers what cannot be used; the message names it."""
 
 
 class MissingExtra(ModelProblem):

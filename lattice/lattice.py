@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from lattice.errors import UsageError
+from lattice.models.prompts import RELEVANCE
 from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.store.store import Store
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
+from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.prior import Prior, fuse, prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.snippets import snippet
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from lattice.indexing import Progress
     from lattice.models.llama.engine import LlamaEngine
+    from lattice.models.remote.model import RemoteModel
+    from lattice.models.remote.server import Server
 
 Model = str | Path | None
 """A GGUF file; "auto" for LATTICE_MODEL, else the embedded model, else none; None to search without a model."""
@@ -36,8 +40,9 @@ PRIOR_DEPTH = 300
 class Answer:
     """A search at one moment: the hits so far, how they came about and what they cost.
 
-    `mode` is "lattice" where a model reads, "prior" where none does; `notice` then says why, and the cure. `stopped` is
-    None while the search goes on, then "budget", "iterations", "seconds", "exhausted" or, without a model, "prior".
+    `mode` is "lattice" where a model reads, "prior" where none does; `notice` then says why, and the cure. Where one
+    reads, `notice` says what was wrong with its answers. `stopped` is None while the search goes on, then "budget",
+    "iterations", "seconds", "exhausted" or, without a model, "prior".
     `step` holds what was read since the last answer (None for the lexical hits that come first).
     """
 
@@ -65,6 +70,7 @@ class Lattice:
         model: Path | None = None,
         judge: Judge | JudgeName = "auto",
         relevance: str | None = None,
+        server: Server | None = None,
     ) -> None:
         """Wrap an open store; a `judge` of your own replaces what `model` would give (tests, simulations)."""
         self.store = store
@@ -72,7 +78,8 @@ class Lattice:
         self._judge_name: JudgeName = judge if isinstance(judge, str) else "auto"
         self._judge: Judge | None = None if isinstance(judge, str) else judge
         self._relevance = relevance
-        self._engine: LlamaEngine | None = None
+        self._server = server
+        self._engine: LlamaEngine | RemoteModel | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
         self._build: str | None = None
@@ -104,19 +111,22 @@ class Lattice:
         model: Model = "auto",
         judge: Judge | JudgeName = "auto",
         relevance: str | None = None,
+        server: Server | None = None,
     ) -> Self:
         """Open the index file at `path`; raises IndexProblem, and ModelNotFound where a named model is missing.
 
         `judge` is how the model reads ("auto" goes by its size), or a judge of your own; `relevance` completes "a
-        passage is relevant if …" for the judges that are told (all but "likelihood").
+        passage is relevant if …" for the judges that are told (all but "likelihood"). With a `server` the judge is
+        "remote" and no model file is read: what a slate shows of passages and descriptions is sent to that server.
         """
         if isinstance(judge, str):
             check_judge(judge, relevance)
-        found = _resolve_model(model) if isinstance(judge, str) else None
-        return cls(Store.open(Path(path).expanduser()), found, judge, relevance)
+        _check_server(server, model, judge)
+        found = _resolve_model(model) if isinstance(judge, str) and server is None else None
+        return cls(Store.open(Path(path).expanduser()), found, judge, relevance, server)
 
     def close(self) -> None:
-        """Close the index file, and free the model where this object has loaded it."""
+        """Close the index file, and free the model, or end the connections, where this object has loaded it."""
         self.store.close()
         if self._engine is not None:
             self._engine.close()
@@ -178,15 +188,21 @@ class Lattice:
     @property
     def reads(self) -> bool:
         """Whether a judge reads for this index, loaded or not."""
-        return self.model is not None or self._judge is not None
+        return self.model is not None or self._judge is not None or self._server is not None
 
     def judge(self) -> Judge | None:
         """Give the judge that reads for this index, loading the model on first use; None without a model."""
-        if self._judge is None and self.model is not None:
+        if self._judge is None and self._server is not None:
+            from lattice.models.remote.model import RemoteModel
+
+            self._engine = asked = RemoteModel(self._server)
+            self._judge = RemoteJudge(asked, self._relevance or RELEVANCE)
+        elif self._judge is None and self.model is not None:
             from lattice.models.llama.engine import LlamaEngine
 
-            self._engine = self._engine or LlamaEngine(self.model)
-            self._judge = judge_of(self._engine, self._judge_name, self._relevance)
+            engine = self._engine if isinstance(self._engine, LlamaEngine) else LlamaEngine(self.model)
+            self._engine = engine  # before there is a judge: who is refused one may ask for another
+            self._judge = judge_of(engine, self._judge_name, self._relevance)
         return self._judge
 
     def prior(self, query: str) -> Prior:
@@ -235,12 +251,19 @@ class _Session:
         if judge is None:
             yield self._without_model(prior)
             return
+        if isinstance(judge, RemoteJudge):
+            judge = replace(judge)  # it tells of one search at a time
         if isinstance(judge, ModelJudge) and settings.seconds is not None:
             judge = replace(judge, deadline=started + settings.seconds)
+        notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
         for step in search(self._query, self._store, judge, prior, settings, costs):
+            if step.stopped is not None and isinstance(judge, RemoteJudge):
+                judge.check()
+            for slate in step.slates:
+                notice = " ".join(slate.notes) or None
             hits = self._hits(step.ranking)
-            yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, step=step)
+            yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, notice, step)
 
     def _at_once(self) -> Answer:
         lexical = self._store.lexical(self._query, PRIOR_DEPTH)
@@ -286,6 +309,15 @@ def _check(query: str, limit: int, min_relevance: float) -> None:
         raise UsageError(f"limit is {limit}; ask for 1 hit or more.")
     if not 0.0 <= min_relevance <= 1.0:
         raise UsageError(f"min_relevance is {min_relevance}; relevance lies between 0 and 1.")
+
+
+def _check_server(server: Server | None, model: Model, judge: Judge | JudgeName) -> None:
+    if server is None and judge == "remote":
+        raise UsageError('The remote judge needs a server: Lattice.open(path, server=Server("http://127.0.0.1:8080")).')
+    if server is not None and not (isinstance(judge, str) and judge in {"auto", "remote"}):
+        raise UsageError("A server is read by the remote judge. Leave out the server or the judge.")
+    if server is not None and model not in {"auto", None}:
+        raise UsageError("A server and a model file contradict each other; give one of them.")
 
 
 def _resolve_model(model: Model) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -189,11 +189,15 @@ class OutOfTime(TimeoutError):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A judge's answer for one slate: a score in [0, 1] for each candidate, in the slate's order (paper: s)."""
+    """A judge's answer for one slate: a score in [0, 1] for each candidate, in the slate's order (paper: s).
+
+    `notes` tells a person what is wrong with the judge's work for this query up to here, a sentence each.
+    """
 
     scores: tuple[float, ...]
     usage: Usage
     reasoning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,15 @@ class Judge(Protocol):
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate of `slate` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class SlatesJudge(Judge, Protocol):
+    """A judge that scores several slates in less time than one after the other, such as one on a server."""
+
+    def score_all(self, query: str, slates: Sequence[Slate]) -> Sequence[Judgement]:
+        """Score every candidate of every slate, in their order."""
         ...
 
 

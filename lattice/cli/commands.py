@@ -133,8 +133,8 @@ def main(ctx: click.Context) -> None:
 
     \b
     Environment: LATTICE_INDEX (an index to read), LATTICE_MODEL (a GGUF file),
-    LATTICE_HOME (a folder for all indexes), NO_COLOR, LATTICE_DEBUG=1 (shows
-    tracebacks).
+    LATTICE_HOME (a folder for all indexes), LATTICE_LLM_URL and LATTICE_LLM_KEY (the
+    server of --judge remote), NO_COLOR, LATTICE_DEBUG=1 (shows tracebacks).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

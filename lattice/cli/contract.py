@@ -81,12 +81,14 @@ def step_json(store: Store, step: Step) -> dict[str, Any]:
 
 
 def _slate_json(store: Store, slate: JudgedSlate) -> dict[str, Any]:
+    wrote = {} if slate.reasoning is None else {"reasoning": slate.reasoning}
     return {
         "kind": "seeds" if slate.origin is None else "children",
         "opened": None if slate.origin is None else node_json(store, store.node(slate.origin)),
         "promise": round(slate.promise, 4),
         "candidates": [scored_json(store, scored) for scored in slate.scored],
         "usage": usage_json(slate.usage),
+        **wrote,
     }
 
 

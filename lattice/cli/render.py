@@ -83,7 +83,8 @@ def _slate_lines(store: Store, slate: JudgedSlate) -> list[str]:
         node = store.node(slate.origin)
         what = f"opened n{node.id}  {on_one_line(node.description)}"
     cost = dim(f"    promise {slate.promise:.2f}, {usage_words(slate.usage)}")
-    return [f"  {what}", cost, _SCORE_HEADER, *(_scored_line(store, scored) for scored in slate.scored)]
+    wrote = [dim(f"    wrote {on_one_line(slate.reasoning)}")] if slate.reasoning else []
+    return [f"  {what}", cost, *wrote, _SCORE_HEADER, *(_scored_line(store, scored) for scored in slate.scored)]
 
 
 def _scored_line(store: Store, scored: Scored) -> str:

@@ -21,6 +21,7 @@ from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
 
 if TYPE_CHECKING:
     from lattice.lattice import Answer, Lattice
+    from lattice.models.remote.server import Server
     from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.search import SearchSettings
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
 @click.option("--model", type=click.Path(), callback=path_of, metavar="PATH", help="A GGUF file to read with.")
 @click.option("--judge", default="auto", show_default=True, metavar="NAME", help="How the model reads; see below.")
+@click.option("--llm", metavar="URL", help="Read with the model of an OpenAI-compatible server.")
+@click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
 @click.option("--relevance", metavar="TEXT", help="What counts: a passage is relevant if TEXT.")
 @click.option("--no-model", is_flag=True, help="Rank by lexical and vector search alone.")
 @click.option(
@@ -55,6 +58,8 @@ def search_command(
     trace: bool,
     model: Path | None,
     judge: JudgeName,
+    llm: str | None,
+    llm_model: str | None,
     relevance: str | None,
     no_model: bool,
     min_relevance: float,
@@ -72,10 +77,12 @@ def search_command(
     How the model reads, --judge: "likelihood" asks how probable a text makes the query (best for small models),
     "pointwise" for a yes or no a text, "listwise" for the best of a slate, "reasoned" for reasons and scores, which
     --trace shows. "auto" takes likelihood below 2 billion parameters and listwise above. A reranker is always asked
-    pointwise, in its own way.
+    pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
+    --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
     \b
     lattice search "why does my actor leak memory"
+    lattice search "why does my actor leak memory" --llm http://127.0.0.1:8080
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
@@ -84,10 +91,12 @@ def search_command(
     query = _query(words)
     if no_model and model is not None:
         raise UsageError("--model and --no-model contradict each other; give one of them.")
+    check_judge(judge, relevance)
+    server = _server(llm, llm_model, judge, has_other=no_model or model is not None)
     started = time.monotonic()
     chosen = None if no_model else (model or "auto")
-    check_judge(judge, relevance)
-    with Lattice.open(choose_index(index), model=chosen, judge=judge, relevance=relevance) as lattice:
+    opened = choose_index(index)
+    with Lattice.open(opened, model=chosen, judge=judge, relevance=relevance, server=server) as lattice:
         stream = lattice.iter_search(query, limit, settings=_settings(budget, seconds), min_relevance=min_relevance)
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:
@@ -107,6 +116,25 @@ def _query(words: tuple[str, ...]) -> str:
     if not query:
         raise UsageError('The query is empty. Say what you are looking for: lattice search "opening hours"')
     return query
+
+
+def _server(llm: str | None, name: str | None, judge: JudgeName, *, has_other: bool) -> Server | None:
+    """Give the server that reads, and say so where it is not on this machine; None where none was asked for."""
+    if llm is None and judge != "remote":
+        if name is not None:
+            raise UsageError("--llm-model names a model of a server; name the server too: --llm URL.")
+        return None
+    if has_other:
+        raise UsageError("A server reads, or a model file, or none: give only one of --llm, --model and --no-model.")
+    if judge not in {"auto", "remote"}:
+        raise UsageError(f"--judge {judge} reads with a model file; with --llm leave it out.")
+    from lattice.models.remote.server import find_server
+
+    server = find_server(llm, name, os.environ)
+    if not server.is_loopback:
+        how = "" if server.is_encrypted else ", unencrypted"
+        notice(f"The query and passages of the index are sent to {server.host}{how}.")
+    return server
 
 
 def _settings(budget: int | None, seconds: float | None) -> SearchSettings:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 VERSION = 1
 
@@ -34,6 +35,17 @@ class Frame:
 
 BARE = Frame()
 
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a server is asked: two messages, the JSON schema of the answer, and how many tokens it may take."""
+
+    system: str
+    user: str
+    schema: Mapping[str, Any] | None = None
+    max_tokens: int = 512
+
+
 # The query is read as the continuation of this. The text comes first, so that its KV state serves every query.
 LIKELIHOOD = Frame(after=(Part("\n\nWrite a search query that this passage answers.\n"),))
 
@@ -59,8 +71,22 @@ REASONED_DYNAMIC = (
     "about. Then go through the passages: say in a few words what each offers, and give it a score from 0 (useless) to "
     "100 (just what is needed). Answer as JSON."
 )
+# Said where no grammar of ours holds: a server may take a schema and not show it to its model, or take none.
+JSON_FORM = (
+    " Write nothing but one JSON object with a key for each of the letters {letters}, in this form: "
+    '{{"problem": "what the query is about", "A": {{"offers": "a few words", "score": 0}}, …}}'
+)
 
 
 def listed(texts: Sequence[str]) -> str:
     """Give the passages of a slate under their letters."""
     return "\n\n".join(f"[{letter}] {text}" for letter, text in zip(LETTERS, texts, strict=False))
+
+
+# English text in the vocabularies of today's models; other scripts have more bytes a character and more tokens.
+_BYTES_A_TOKEN = 4
+
+
+def estimated_tokens(text: str) -> int:
+    """Estimate the tokens of a text for a model whose vocabulary is not at hand: one for every four bytes of UTF-8."""
+    return -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_A_TOKEN)

@@ -19,7 +19,7 @@ from lattice.traversal.belief import Belief
 from lattice.traversal.calibration import Calibration
 from lattice.traversal.prior import Prior
 from lattice.traversal.steps import JudgedSlate, Scored, Step
-from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, Tree, Usage
+from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, SlatesJudge, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); chosen on the tuning collections (benchmarks/fit_likelihood.py).
 DEFAULT_CALIBRATION = Calibration(prior_weight=1.0, bias_weight=1.0)
@@ -82,15 +82,13 @@ def search(
         yield step
         iteration += 1
         slates: list[JudgedSlate] = []
-        for opening in openings:
-            try:
-                judgement, slate = _judge(query, tree, judge, belief, opening, settings)
-            except OutOfTime as late:
-                usage += late.usage
-                stopped = "seconds"
-                break
-            usage += judgement.usage
-            slates.append(_record(belief, opening, slate, judgement))
+        try:
+            for opening, slate, judgement in _judged(query, tree, judge, belief, openings, settings):
+                usage += judgement.usage
+                slates.append(_record(belief, opening, slate, judgement))
+        except OutOfTime as late:
+            usage += late.usage
+            stopped = "seconds"
         step = Step(iteration, _refreshed(belief, slates), belief.ranking(), usage)
     yield replace(step, stopped=stopped, passed_over=_passed_over(belief))
 
@@ -179,22 +177,33 @@ def _guess_costs(query: str, candidates: Sequence[Candidate]) -> list[int]:
     return [int(1.4 * (asked + len(one.title.split()) + len(one.text.split()))) for one in candidates]
 
 
-def _judge(
-    query: str, tree: Tree, judge: Judge, belief: Belief, opening: Opening, settings: SearchSettings
-) -> tuple[Judgement, Slate]:
+def _judged(
+    query: str, tree: Tree, judge: Judge, belief: Belief, openings: list[Opening], settings: SearchSettings
+) -> Iterator[tuple[Opening, Slate, Judgement]]:
+    """Yield the openings' slates as they are judged: all at once by a judge that can, else one after the other, so that
+    each has the anchors that the last has shown to be good.
+    """
+    if len(openings) > 1 and isinstance(judge, SlatesJudge):
+        slates = [_slate(tree, judge, belief, opening, settings) for opening in openings]
+        yield from zip(openings, slates, judge.score_all(query, slates), strict=True)
+        return
+    for opening in openings:
+        slate = _slate(tree, judge, belief, opening, settings)
+        yield opening, slate, judge.score(query, slate)
+
+
+def _slate(tree: Tree, judge: Judge, belief: Belief, opening: Opening, settings: SearchSettings) -> Slate:
     nodes = opening.nodes
     if judge.slate_dependent:
         nodes += belief.anchors(opening.origin, nodes, settings.anchors)
-    slate = Slate(opening.origin, tree.candidates(nodes))
-    judgement = judge.score(query, slate)
-    return judgement, slate
+    return Slate(opening.origin, tree.candidates(nodes))
 
 
 def _record(belief: Belief, opening: Opening, slate: Slate, judgement: Judgement) -> JudgedSlate:
     scored = [(candidate.node, score) for candidate, score in zip(slate.candidates, judgement.scores, strict=True)]
     belief.observe(opening.origin, scored)
     raw = tuple(Scored(node, score, 0.0, 0.0) for node, score in scored)
-    return JudgedSlate(opening.origin, opening.promise, raw, judgement.usage, judgement.reasoning)
+    return JudgedSlate(opening.origin, opening.promise, raw, judgement.usage, judgement.reasoning, judgement.notes)
 
 
 def _refreshed(belief: Belief, slates: list[JudgedSlate]) -> tuple[JudgedSlate, ...]:

@@ -26,6 +26,7 @@ class JudgedSlate:
     scored: tuple[Scored, ...]
     usage: Usage
     reasoning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

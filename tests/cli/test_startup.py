@@ -10,7 +10,10 @@ import lattice
 from tests.cli.conftest import Place
 from tests.cli.folder import environment, run
 
-HEAVY = ("numpy", "scipy", "sklearn", "llama_cpp", "sqlite_utils", "networkx", "hnswlib", "pypdfium2")
+HEAVY = (
+    *("numpy", "scipy", "sklearn", "llama_cpp", "sqlite_utils", "networkx", "hnswlib", "pypdfium2"),
+    *("httpx2", "json_repair"),
+)
 
 
 def heavy_after(code: str, home: Path, *, cwd: Path) -> set[str]:

@@ -11,10 +11,11 @@ from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.pointwise import PointwiseJudge
 from lattice.traversal.judges.reading import LabelReader, PairScorer, ProbabilityReader, Writer
 from lattice.traversal.judges.reasoned import ReasonedJudge
+from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.judges.reranker import RerankerJudge
 from lattice.types import Judge, ModelKind
 
-JudgeName = Literal["auto", "likelihood", "pointwise", "listwise", "reasoned"]
+JudgeName = Literal["auto", "likelihood", "pointwise", "listwise", "reasoned", "remote"]
 JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
 
 # Models below it are good at likelihoods and bad at following instructions; the paper's own listwise scores collapse
@@ -22,7 +23,7 @@ JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
 LISTWISE_PARAMETERS = 2_000_000_000
 
 # What the façade may give a deadline and ask for prices.
-ModelJudge = LikelihoodJudge | PointwiseJudge | ListwiseJudge | ReasonedJudge | RerankerJudge
+ModelJudge = LikelihoodJudge | PointwiseJudge | ListwiseJudge | ReasonedJudge | RerankerJudge | RemoteJudge
 
 
 class Engine(ProbabilityReader, LabelReader, Writer, PairScorer, Protocol):
@@ -38,6 +39,8 @@ def judge_of(engine: Engine, name: JudgeName = "auto", relevance: str | None = N
     UsageError for an unknown name, or one that the model cannot be; ModelUnusable for a model that cannot judge at all.
     """
     check_judge(name, relevance)
+    if name == "remote":
+        raise UsageError("The remote judge reads with a server, not with a model file. Give Lattice.open a `server`.")
     if engine.kind == "embedding":
         raise ModelUnusable(
             "An embedding model turns texts into vectors and cannot judge them. Name a reranker or a generative model "
