@@ -10,7 +10,8 @@ from typing import Any
 import llama_cpp
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.native import check_gguf, quiet_native_log
+from lattice.models.gguf import check_gguf
+from lattice.models.llama.native import quiet_native_log
 
 
 class Weights:
