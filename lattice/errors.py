@@ -8,8 +8,10 @@ LatticeError
 │   ├── IndexTooNew         it was written by a later version of lattice
 │   └── IndexLocked         another process is writing it
 ├── ModelProblem                                                                         exit code 3
-│   ├── ModelNotFound       the named model file does not exist
+│   ├── ModelNotFound       the named model file does not exist, or no model has the name
 │   ├── ModelUnusable       the file is no GGUF, or llama.cpp refuses it
+│   ├── RegistryCorrupt     the record of the registered models is damaged
+│   ├── DownloadFailed      a model that was asked for did not come
 │   └── MissingExtra        an optional library is not installed
 └── CorpusProblem                                                                        exit code 3
     └── UnreadableFile      one file cannot be read (a walk reports and skips it)
@@ -61,11 +63,19 @@ class ModelProblem(LatticeError):
 
 
 class ModelNotFound(ModelProblem):
-    """The named model file does not exist."""
+    """The named model file does not exist, or no model has the name."""
 
 
 class ModelUnusable(ModelProblem):
     """The file is no GGUF, or llama.cpp refuses it."""
+
+
+class RegistryCorrupt(ModelProblem):
+    """The record of the registered models is damaged."""
+
+
+class DownloadFailed(ModelProblem):
+    """A model that was asked for did not come; what came of it is kept unless it is wrong."""
 
 
 class MissingExtra(ModelProblem):

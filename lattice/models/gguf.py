@@ -91,6 +91,11 @@ def read_gguf(path: Path) -> ModelFile:
     return _told(path, parts, headers)
 
 
+def check_file(path: Path) -> None:
+    """Refuse what is no whole GGUF file, be it a model or a part of one: ModelNotFound or ModelUnusable."""
+    _header_of(path)
+
+
 def part_files(name: str) -> tuple[str, ...]:
     """Give the names of all parts of a model, by the name of one of them; the name alone where it is no part."""
     found = _PART.fullmatch(name)

@@ -64,3 +64,9 @@ def header(*entries: bytes, tensors: tuple[bytes, ...] = (), counts: tuple[int, 
 
 
 ARCHITECTURE = pair("general.architecture", 8, text("llama"))
+
+
+def model_bytes(weights: int, seed: int = 0) -> bytes:
+    """Give a whole model of one tensor in F32, with 4 bytes of chance a weight."""
+    start = header(ARCHITECTURE, tensors=(tensor("a", (weights,)),))
+    return start + bytes(-len(start) % 32) + np.random.default_rng(seed).bytes(4 * weights)
