@@ -8,9 +8,11 @@ LatticeError
 │   ├── IndexTooNew         it was written by a later version of lattice
 │   └── IndexLocked         another process is writing it
 ├── ModelProblem                                                                         exit code 3
-│   ├── ModelNotFound       the named model file does not exist
+│   ├── ModelNotFound       the named model file does not exist, or no model has the name
 │   ├── ModelUnusable       the file is no GGUF, or llama.cpp refuses it
 │   ├── ServerProblem       the server that was to read is away, refuses, or talks of something else
+│   ├── RegistryCorrupt     the record of the registered models is damaged
+│   ├── DownloadFailed      a model that was asked for did not come
 │   └── MissingExtra        an optional library is not installed
 └── CorpusProblem                                                                        exit code 3
     └── UnreadableFile      one file cannot be read (a walk reports and skips it)
@@ -62,7 +64,7 @@ class ModelProblem(LatticeError):
 
 
 class ModelNotFound(ModelProblem):
-    """The named model file does not exist."""
+    """The named model file does not exist, or no model has the name."""
 
 
 class ModelUnusable(ModelProblem):
@@ -71,6 +73,14 @@ class ModelUnusable(ModelProblem):
 
 class ServerProblem(ModelProblem):
     """The server of a remote model is away, refuses, or answers what cannot be used; the message names it."""
+
+
+class RegistryCorrupt(ModelProblem):
+    """The record of the registered models is damaged."""
+
+
+class DownloadFailed(ModelProblem):
+    """A model that was asked for did not come; what came of it is kept unless it is wrong."""
 
 
 class MissingExtra(ModelProblem):

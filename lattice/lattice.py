@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lattice.models.remote.server import Server
 
 Model = str | Path | None
-"""A GGUF file; "auto" for LATTICE_MODEL, else the embedded model, else none; None to search without a model."""
+"""A GGUF file or a registered model's name; "auto" for LATTICE_MODEL, else the embedded model, else none; None to
+search without a model."""
 
 # How many passages lexical and vector search bring. Long documents fill the first hundred places with few documents.
 PRIOR_DEPTH = 300
@@ -323,4 +324,4 @@ def _check_server(server: Server | None, model: Model, judge: Judge | JudgeName)
 def _resolve_model(model: Model) -> Path | None:
     if model is None:
         return None
-    return find_model(None if model == "auto" else Path(model), os.environ)
+    return find_model(None if model == "auto" else model, os.environ)

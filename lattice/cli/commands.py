@@ -132,9 +132,10 @@ def main(ctx: click.Context) -> None:
     an index, a model or a folder, 4 a failed check, 130 interrupted.
 
     \b
-    Environment: LATTICE_INDEX (an index to read), LATTICE_MODEL (a GGUF file),
-    LATTICE_HOME (a folder for all indexes), LATTICE_LLM_URL and LATTICE_LLM_KEY (the
-    server of --judge remote), NO_COLOR, LATTICE_DEBUG=1 (shows tracebacks).
+    Environment: LATTICE_INDEX (an index to read), LATTICE_MODEL (a model's
+    name or GGUF file), LATTICE_HOME (a folder for all indexes and models), LATTICE_LLM_URL
+    and LATTICE_LLM_KEY (the server of --judge remote), NO_COLOR, LATTICE_DEBUG=1 (shows
+    tracebacks).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -173,13 +173,12 @@ def _data_folder() -> Check:
 
 
 def _model() -> Check:
+    from lattice.models.gguf import check_gguf
     from lattice.models.registry import EMBEDDED_CURE, find_model
 
     model = find_model(None, os.environ)
     if model is None:
         return Check("model", "note", "none; search ranks by words and vectors alone", EMBEDDED_CURE)
-    from lattice.models.llama.native import check_gguf
-
     check_gguf(model)
     return Check("model", "ok", str(model))
 

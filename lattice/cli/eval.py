@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lattice.cli.options import json_option, path_of
+from lattice.cli.options import json_option, model_option, path_of
 from lattice.cli.progress import Bars
 from lattice.cli.terminal import notice, print_json
 from lattice.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, UsageError
@@ -31,7 +31,7 @@ _COUNTED = ("methods", "baseline", "queries", "seed", "split", "budget")  # opti
 @click.option("--split", metavar="NAME", help="The qrels to use: qrels/NAME.tsv. By default test, dev or train.")
 @click.option("--folder", type=click.Path(), callback=path_of, metavar="PATH", help="Where the documents lie as files.")
 @click.option("--budget", type=click.IntRange(1), metavar="TOKENS", help="Tokens that the model may read a query.")
-@click.option("--model", type=click.Path(), callback=path_of, metavar="PATH", help="A GGUF file to read with.")
+@model_option
 @click.option("--misses", type=click.IntRange(0), metavar="N", help="Explain the N queries that lost most, and sum up.")
 @click.option(
     "--gate", type=click.Path(), callback=path_of, metavar="RECORD", help="Compare with a record; 4 if worse."

@@ -1,4 +1,4 @@
-"""`lattice models`: how fast a model reads here, and the copy of it that reads fastest."""
+"""`lattice models`: models by name, how fast one reads here, and the copy of it that reads fastest."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lattice.cli.options import json_option, path_of
+from lattice.cli.options import json_option, model_of
 from lattice.cli.progress import Bars
+from lattice.cli.pull import pull_command
+from lattice.cli.shelf import add_command, list_command, path_command, remove_command, verify_command
 from lattice.cli.terminal import clean_name, in_bytes, is_terminal, notice, print_json
 from lattice.errors import LatticeError, ModelNotFound
 
@@ -19,31 +21,44 @@ if TYPE_CHECKING:
     from lattice.models.llama.optimize import Optimised
 
 
-@click.group("models", short_help="Measure a model, and fit it to this CPU.")
+@click.group("models", short_help="Manage models: name, get, check, measure and fit them.")
 def models_group() -> None:
-    """Measure how fast a model reads, and make the copy of it that reads fastest on this CPU.
+    """Give models names, check them, get one from a hub, measure how fast one reads, and fit it to this CPU.
+
+    Whatever takes a model (--model, LATTICE_MODEL, and these commands) takes a name or the path of a GGUF file. A path
+    is what exists as a file, has a slash in it or ends in .gguf. The embedded model goes by the name smollm2.
 
     \b
-    lattice models bench
-    lattice models optimize
+    lattice models add ~/models/qwen3-4b-q4_k_m.gguf --name qwen
+    lattice models pull ggml-org/Qwen3-0.6B-GGUF Qwen3-0.6B-Q8_0.gguf
+    lattice search "why does my actor leak memory" --model qwen
+    lattice models list
     """
 
 
+for _command in (list_command, add_command, pull_command, path_command, verify_command, remove_command):
+    models_group.add_command(_command)
+
+
 @models_group.command("bench", short_help="Measure how fast a model reads and writes.")
-@click.argument("model", type=click.Path(), callback=path_of, required=False)
+@click.argument("model", type=click.Path(), callback=model_of, required=False)
 @json_option
 def bench_command(model: Path | None, as_json: bool) -> None:
     """Measure the tokens a second that MODEL reads and writes here, and what keeping a token's KV state takes.
 
-    MODEL is a GGUF file; without it, the one that a search would use.
+    MODEL is a name or a GGUF file; without it, the model that a search would use. What is measured is what a search
+    with it would read: its optimised copy, where there is one.
 
     \b
     lattice models bench
-    lattice models bench ~/models/qwen.gguf --json
+    lattice models bench qwen --json
     """
+    from lattice.models.fitting import check_writes
     from lattice.models.llama.bench import measure
+    from lattice.models.registry import find_model
 
-    path = _model(model)
+    path = _there(find_model(model, os.environ, "MODEL"))
+    check_writes(path)
     found = measure(path)
     if as_json:
         print_json({"model": str(path), **asdict(found)})
@@ -55,22 +70,26 @@ def bench_command(model: Path | None, as_json: bool) -> None:
 
 
 @models_group.command("optimize", short_help="Make the copy of a model that reads fastest here.")
-@click.argument("model", type=click.Path(), callback=path_of, required=False)
+@click.argument("model", type=click.Path(), callback=model_of, required=False)
 @json_option
 def optimize_command(model: Path | None, as_json: bool) -> None:
-    """Make the copy of MODEL (by default the embedded one) that this CPU reads fastest, and that says the same.
+    """Make the copy of MODEL that this CPU reads fastest, and that says the same.
 
-    Several weight types are tried. One may take part if log P stays within .03 of F16 on average and no ranking
-    changes. Searches with the embedded model use the copy from then on; `lattice index` makes it once by itself when it
-    runs on a terminal.
+    MODEL is a name or a GGUF file; without it, the model that a search would use. Several weight types are tried. One
+    may take part if log P stays within .03 of F16 on average and no ranking changes.
+
+    From then on whatever reads with MODEL uses the copy, by whichever name or path it is called, until the file changes
+    or `lattice models remove` forgets it. `lattice index` does this once by itself for the embedded model where it runs
+    on a terminal.
 
     \b
     lattice models optimize
-    lattice models optimize ~/models/small.gguf --json
+    lattice models optimize qwen --json
     """
     from lattice.models.fitting import fit_to_cpu
+    from lattice.models.registry import find_source
 
-    source = model or _embedded()
+    source = _there(find_source(model, os.environ, "MODEL"))
     with Bars() as bars:
         made = fit_to_cpu(source, os.environ, bars)
     if as_json:
@@ -102,21 +121,11 @@ def fit_embedded_once() -> None:
     notice(_summary(made))
 
 
-def _model(named: Path | None) -> Path:
-    from lattice.models.registry import EMBEDDED_CURE, find_model
+def _there(found: Path | None) -> Path:
+    from lattice.models.registry import EMBEDDED_CURE
 
-    found = find_model(named, os.environ)
     if found is None:
         raise ModelNotFound(f"There is no model: {EMBEDDED_CURE}.")
-    return found
-
-
-def _embedded() -> Path:
-    from lattice.models.registry import EMBEDDED_CURE, embedded_model
-
-    found = embedded_model()
-    if found is None:
-        raise ModelNotFound(f"There is no embedded model: {EMBEDDED_CURE}.")
     return found
 
 

@@ -30,12 +30,25 @@ def path_of(ctx: click.Context, param: click.Parameter, value: str | None) -> Pa
     if not value:
         raise UsageError(f"{option} is empty. Name a path; the working directory is written as a dot.")
     path = _expanded(option, value)
+    _check_relative(option, value, path)
+    return path
+
+
+def model_of(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
+    """Give the path, or the registered name as a path, that a user wrote for a model; UsageError as `path_of`."""
+    from lattice.models.registry import is_path
+
+    if value and not is_path(value):
+        return Path(value)
+    return path_of(ctx, param, value)
+
+
+def _check_relative(option: str, value: str, path: Path) -> None:
     if not path.is_absolute() and _working_directory() is None:
         raise UsageError(
             f"{option} {value} is relative to the working directory, which was deleted. "
             "Change to a folder that exists, or give an absolute path."
         )
-    return path
 
 
 def _expanded(what: str, value: str) -> Path:
@@ -76,6 +89,13 @@ index_option = click.option(
     callback=path_of,
     metavar="PATH",
     help="The index file, or the folder that it indexes.",
+)
+model_option = click.option(
+    "--model",
+    type=click.Path(),
+    callback=model_of,
+    metavar="MODEL",
+    help="The model to read with: a name of `lattice models list`, or a GGUF file.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

@@ -24,7 +24,9 @@ class _Bar(Protocol):
 class Bars:
     """One bar a stage; silent where standard error is no terminal. Call it with (stage, units done, units in all)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_bytes: bool = False) -> None:
+        """Count what the work counts; bytes are shown as a person says them."""
+        self._look = {"unit": "B", "unit_scale": True} if in_bytes else {}
         self._started = time.monotonic()
         self._stage = ""
         self._bar: _Bar | None = None
@@ -36,8 +38,12 @@ class Bars:
             return
         if stage != self._stage or self._bar is None or self._bar.total != total:
             self._close()
-            self._stage, self._bar = stage, self._open(stage, total)
+            self._stage, self._bar = stage, self._open(stage, done, total)
         self._bar.update(done - self._bar.n)
+
+    def clear(self) -> None:
+        """Take the bar away, so that something else can be printed where it stood."""
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -47,13 +53,14 @@ class Bars:
     ) -> None:
         self._close()
 
-    def _open(self, stage: str, total: int) -> _Bar:
+    def _open(self, stage: str, done: int, total: int) -> _Bar:
         from tqdm import tqdm
 
         patience = max(0.0, _PATIENCE - (time.monotonic() - self._started))
         # A stage of one unit has no part that could be done: its name says all.
         shape = {"bar_format": "{desc} …"} if total <= 1 else {}
-        look = {"desc": stage, "leave": False, "dynamic_ncols": True, **shape}
+        # What was there before the first call took none of the time that the rest is estimated by.
+        look = {"desc": stage, "initial": done, "leave": False, "dynamic_ncols": True, **self._look, **shape}
         bar: _Bar = tqdm(total=total, delay=patience, file=sys.stderr, **look)
         return bar
 

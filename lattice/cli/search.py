@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lattice.cli.indexes import changed_words, changes_of
-from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, path_of
+from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
 from lattice.cli.render import usage_words
 from lattice.cli.terminal import counted, is_terminal, notice
 from lattice.cli.views import View, view_for
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, required=True, metavar="QUERY...")
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Hits to show.")
 @click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
-@click.option("--model", type=click.Path(), callback=path_of, metavar="PATH", help="A GGUF file to read with.")
+@model_option
 @click.option("--judge", default="auto", show_default=True, metavar="NAME", help="How the model reads; see below.")
 @click.option("--llm", metavar="URL", help="Read with the model of an OpenAI-compatible server.")
 @click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")

@@ -19,29 +19,32 @@ PURPOSE: dict[ModelKind, str] = {
     "reranker": "scores pairs of query and text",
 }
 
-Metadata = Mapping[str, str] | Callable[[str], str | None]
-"""The values of a GGUF file's header by their keys, numbers in digits; None for what it does not say."""
+Metadata = Mapping[str, object] | Callable[[str], str | None]
+"""The values of a GGUF file's header by their keys, as the file has them or all text; None for what it does not say."""
 
 
-def kind_of(metadata: Metadata) -> ModelKind:
+def kind_of(metadata: Metadata, *, has_head: bool = False) -> ModelKind:
     """Give what a model is for. Whether llama.cpp can make a context says nothing: it makes any for any model.
 
     A reranker has RANK pooling or a template for pairs; an embedding model has another pooling, or can only encode;
-    all else writes.
+    all else writes. `has_head` is whether there is a classifier among the tensors: of an encoder whose file names no
+    pooling, that is the only sign that it ranks.
     """
     said = _said_pooling(metadata)
     if said == RANK or _value(metadata, RERANK_TEMPLATE):
         return "reranker"
+    if has_head and said == NONE and is_encoder(metadata):
+        return "reranker"
     return "embedding" if said != NONE or is_encoder(metadata) else "generative"
 
 
-def pooling_of(metadata: Metadata) -> int:
+def pooling_of(metadata: Metadata, kind: ModelKind) -> int:
     """Give how a model's token vectors become one: as its file says, RANK for a reranker.
 
     Where it says nothing, the mean for an encoder, in which every token has seen every other, and the last token for a
     causal model, in which no other has seen the whole text.
     """
-    if kind_of(metadata) == "reranker":
+    if kind == "reranker":
         return RANK
     return _said_pooling(metadata) or (MEAN if is_encoder(metadata) else LAST)
 
@@ -69,4 +72,4 @@ def _said_pooling(metadata: Metadata) -> int:
 
 def _value(metadata: Metadata, key: str) -> str:
     found = metadata.get(key) if isinstance(metadata, Mapping) else metadata(key)
-    return found or ""
+    return "" if found is None else str(found)

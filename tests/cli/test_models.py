@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,48 @@ def test_a_model_is_measured(invoke: Invoke) -> None:
     lines = invoke("models", "bench").stdout.splitlines()
     assert "million parameters" in lines[0]
     assert lines[1].startswith("  reads")
+
+
+def test_a_registered_model_is_optimised_and_read_from_its_copy(
+    invoke: Invoke, outcome: Callable[[Outcome], None], empty_home: Path, tmp_path: Path
+) -> None:
+    outcome(_faster)
+    mine = Path(shutil.copy(_embedded(), tmp_path / "mine.gguf"))
+    invoke("models", "add", str(mine), "--name", "mine")
+    shown = json.loads(invoke("models", "optimize", "mine", "--json").stdout)
+    assert shown["source"] == str(mine)
+    assert find_model("mine", {"LATTICE_HOME": str(empty_home)}) == Path(shown["path"])
+    assert "mine" in invoke("models", "remove", "mine").stdout
+    assert not Path(shown["path"]).exists()
+
+
+def test_the_embedded_model_keeps_its_copy_when_a_name_of_it_is_forgotten(
+    invoke: Invoke, outcome: Callable[[Outcome], None], empty_home: Path
+) -> None:
+    outcome(_as_it_is)
+    invoke("models", "add", str(_embedded()), "--name", "mine")
+    invoke("models", "optimize", "mine")
+    assert invoke("models", "remove", "mine").exit_code == 0
+    assert fitted(_embedded(), {"LATTICE_HOME": str(empty_home)}) is not None
+
+
+def test_the_embedded_model_is_listed_by_its_name(invoke: Invoke, empty_home: Path) -> None:
+    (row,) = json.loads(invoke("models", "list", "--json").stdout)["models"]
+    assert (row["name"], row["embedded"], row["used"], row["sha256"]) == ("smollm2", True, True, None)
+    assert row["parameters"] == 134_515_008
+    assert invoke("models", "path", "smollm2").stdout == f"{_embedded()}\n"
+    for command in ("remove", "verify"):
+        result = invoke("models", command, "smollm2")
+        assert result.exit_code == 2
+        assert "comes with a package" in result.stderr
+
+
+def test_a_search_reads_with_a_model_by_its_name(invoke: Invoke, place: Place, empty_home: Path) -> None:
+    invoke("models", "add", str(_embedded()), "--name", "mine")
+    arguments = ("--index", str(place.index), "--budget", "200", "--json")
+    shown = json.loads(invoke("search", "roses", "--model", "mine", *arguments).stdout)
+    assert shown["mode"] == "lattice"
+    assert shown["usage"]["evaluated"] > 0
 
 
 def test_without_a_model_the_cure_is_told(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

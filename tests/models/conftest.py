@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.models.gguf_files import model_bytes
+from tests.models.hub_server import Hub, hub_of
 from tests.models.tiny import Tensors, make_bert, make_decoder, make_qwen_reranker
+
+FILE = "q8/small.gguf"
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,13 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tiny]:
         "reranker": _made(folder, "reranker", lambda path: make_bert(path, 4, head=True)),
         "qwen": _made(folder, "qwen", make_qwen_reranker),
     }
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on the loopback that has one model of 400 KB."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with hub_of({FILE: model_bytes(100_000)}) as running:
+        yield running

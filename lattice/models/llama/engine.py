@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
-from lattice.models.kinds import kind_of, refusal
+from lattice.models.kinds import refusal
 from lattice.models.llama.chat import framed
 from lattice.models.llama.decoding import Batch, Decoder, Rows, log_softmax, log_softmax_at, usable_cores
 from lattice.models.llama.generation import Generated, generated
@@ -74,7 +74,7 @@ class LlamaEngine:
         self._lock = threading.Lock()
         self._weights: Weights | None = Weights(path, self.settings.gpu_layers)
         self._process = os.getpid()
-        self.kind: ModelKind = kind_of(self._weights.metadata)
+        self.kind: ModelKind = self._weights.file.kind
         self._prompts: Decoder | None = None
         self._context: Decoder | Pooled
         try:

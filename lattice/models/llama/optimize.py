@@ -18,8 +18,9 @@ import llama_cpp
 import numpy as np
 
 from lattice.errors import ModelUnusable
+from lattice.models.gguf import check_gguf
 from lattice.models.llama.engine import LlamaEngine
-from lattice.models.llama.native import check_gguf, quiet_native_log
+from lattice.models.llama.native import quiet_native_log
 from lattice.models.llama.probe import QUESTIONS, TEXTS
 from lattice.models.prompts import LIKELIHOOD
 from lattice.models.settings import EngineSettings

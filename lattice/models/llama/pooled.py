@@ -16,10 +16,9 @@ import llama_cpp
 import numpy as np
 
 from lattice.errors import ModelUnusable
-from lattice.models.kinds import is_encoder, kind_of, pooling_of
+from lattice.models.kinds import is_encoder, pooling_of
 from lattice.models.llama.decoding import Batch, Decoder, Rows
 from lattice.models.llama.framing import PairFrame, TextFrame
-from lattice.models.llama.native import lists_tensor
 from lattice.models.llama.weights import Weights
 from lattice.types import Usage
 
@@ -56,14 +55,16 @@ class Pooled:
         self._weights, self._batch_tokens = weights, batch_tokens
         # A position beyond those that an encoder has learnt would abort the process.
         limit = min(tokens, weights.trained_context)
-        if kind_of(weights.metadata) == "reranker":
+        if weights.file.kind == "reranker":
             self._pairs, self._width = PairFrame(weights, limit), int(llama_cpp.llama_model_n_cls_out(weights.handle))
             self._yes, self._no = _head(weights, self._width)
         else:
             self._texts, self._width = TextFrame(weights, limit), int(llama_cpp.llama_model_n_embd_out(weights.handle))
         # What an encoder reads, it reads in one pass: llama.cpp ends the process where the pass is too small.
         together, passes = (sequences, max(limit, batch_tokens)) if is_encoder(weights.metadata) else (1, limit)
-        self._decoder = Decoder(weights, together, limit, passes, threads, pooling_of(weights.metadata))
+        self._decoder = Decoder(
+            weights, together, limit, passes, threads, pooling_of(weights.metadata, weights.file.kind)
+        )
 
     def close(self) -> None:
         """Free the context."""
@@ -139,7 +140,7 @@ def _head(weights: Weights, outputs: int) -> tuple[int, int | None]:
     """
     name, architecture = weights.path.name, weights.metadata("general.architecture") or ""
     tensor = "cls.weight" if architecture == "jina-bert-v2" else "cls.output.weight"
-    if not lists_tensor(weights.path, tensor):
+    if tensor not in weights.file.heads:
         raise ModelUnusable(
             f"{name} calls itself a reranker, but has no head for scores ({tensor}): convert it again, or use another."
         )

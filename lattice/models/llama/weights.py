@@ -10,7 +10,8 @@ from typing import Any
 import llama_cpp
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.native import check_gguf, quiet_native_log
+from lattice.models.gguf import read_gguf
+from lattice.models.llama.native import quiet_native_log
 
 
 class Weights:
@@ -18,7 +19,7 @@ class Weights:
 
     def __init__(self, path: Path, gpu_layers: int) -> None:
         """Load the GGUF at `path`; ModelUnusable, with the reason, when it is none or llama.cpp refuses it."""
-        check_gguf(path)
+        self.file = read_gguf(path)
         quiet_native_log()
         self.path = path
         self.handle = _load(path, gpu_layers)

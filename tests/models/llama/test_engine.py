@@ -161,7 +161,7 @@ def test_kept_states_stay_within_their_budget() -> None:
         (b"", "no GGUF"),
         (b"GGUF", "cut short"),
         (b"GGUF" + (99).to_bytes(4, "little") + bytes(64), "unknown GGUF version"),
-        (b"GGUF" + (3).to_bytes(4, "little") + bytes(64), "cannot load"),
+        (b"GGUF" + (3).to_bytes(4, "little") + bytes(64), "architecture"),
     ],
 )
 def test_what_is_no_model_is_refused_with_its_reason(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -177,7 +177,7 @@ def test_a_truncated_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.gguf"
     with whole.open("rb") as file:
         path.write_bytes(file.read(5_000_000))
-    with pytest.raises(ModelUnusable, match="damaged"):
+    with pytest.raises(ModelUnusable, match=r"cut short: 5,000,000 of \d+,\d+,\d+ bytes are there; download it again"):
         LlamaEngine(path)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lattice.errors import ModelUnusable
+from lattice.models.gguf import check_gguf
 from lattice.models.llama import bench, optimize
-from lattice.models.llama.native import check_gguf
 from lattice.models.llama.optimize import AS_IT_IS, Trial, same_ranking
 from lattice.models.llama.probe import QUESTIONS
 from lattice.models.registry import embedded_model

@@ -16,7 +16,6 @@ import pytest
 
 from lattice.errors import ModelUnusable
 from lattice.models.llama.engine import LlamaEngine
-from lattice.models.llama.native import lists_tensor
 from lattice.models.prompts import Part, Prompt
 from lattice.models.settings import EngineSettings
 from lattice.types import Matrix, OutOfTime
@@ -286,11 +285,6 @@ def test_weights_that_are_no_numbers_give_no_vector(tmp_path: Path, monkeypatch:
     with pytest.raises(ModelUnusable, match="damaged"):
         engine.embed(["stars"])
     engine.close()
-
-
-def test_a_files_tensors_are_looked_up_by_name(tiny_models: dict[str, Tiny]) -> None:
-    assert lists_tensor(tiny_models["reranker"].path, "cls.output.weight")
-    assert not lists_tensor(tiny_models["mean"].path, "cls.output.weight")
 
 
 def test_a_model_that_keeps_nothing_between_tokens_cannot_write(
