@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from lattice.errors import UsageError
 from lattice.models.prompts import RELEVANCE
 from lattice.models.registry import EMBEDDED_CURE, find_model
+from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
@@ -72,6 +73,7 @@ class Lattice:
         judge: Judge | JudgeName = "auto",
         relevance: str | None = None,
         server: Server | None = None,
+        engine: EngineSettings | None = None,
     ) -> None:
         """Wrap an open store; a `judge` of your own replaces what `model` would give (tests, simulations)."""
         self.store = store
@@ -80,7 +82,9 @@ class Lattice:
         self._judge: Judge | None = None if isinstance(judge, str) else judge
         self._relevance = relevance
         self._server = server
-        self._engine: LlamaEngine | RemoteModel | None = None
+        self._engine_settings = engine
+        self._engine: LlamaEngine | None = None
+        self._remote: RemoteModel | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
         self._build: str | None = None
@@ -113,25 +117,35 @@ class Lattice:
         judge: Judge | JudgeName = "auto",
         relevance: str | None = None,
         server: Server | None = None,
+        engine: EngineSettings | None = None,
+        kv_cache: int = 0,
     ) -> Self:
         """Open the index file at `path`; raises IndexProblem, and ModelNotFound where a named model is missing.
 
         `judge` is how the model reads ("auto" goes by its size), or a judge of your own; `relevance` completes "a
         passage is relevant if …" for the judges that are told (all but "likelihood"). With a `server` the judge is
         "remote" and no model file is read: what a slate shows of passages and descriptions is sent to that server.
+        `engine` is how a model file is run; up to `kv_cache` bytes of what it has read of descriptions are kept on
+        disk, in a folder beside the index, for later processes.
         """
         if isinstance(judge, str):
             check_judge(judge, relevance)
         _check_server(server, model, judge)
         found = _resolve_model(model) if isinstance(judge, str) and server is None else None
-        return cls(Store.open(Path(path).expanduser()), found, judge, relevance, server)
+        store = Store.open(Path(path).expanduser())
+        if kv_cache > 0:
+            beside = store.path.with_name(f"{store.path.name}.kv")
+            engine = replace(engine or EngineSettings(), disk_cache=beside, disk_bytes=kv_cache)
+        return cls(store, found, judge, relevance, server, engine)
 
     def close(self) -> None:
         """Close the index file, and free the model, or end the connections, where this object has loaded it."""
         self.store.close()
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = self._judge = None
+        for loaded in (self._engine, self._remote):
+            if loaded is not None:
+                loaded.close()
+                self._judge = None
+        self._engine = self._remote = None
 
     def __enter__(self) -> Self:
         return self
@@ -196,15 +210,18 @@ class Lattice:
         if self._judge is None and self._server is not None:
             from lattice.models.remote.model import RemoteModel
 
-            self._engine = asked = RemoteModel(self._server)
-            self._judge = RemoteJudge(asked, self._relevance or RELEVANCE)
+            self._remote = RemoteModel(self._server)
+            self._judge = RemoteJudge(self._remote, self._relevance or RELEVANCE)
         elif self._judge is None and self.model is not None:
             from lattice.models.llama.engine import LlamaEngine
 
-            engine = self._engine if isinstance(self._engine, LlamaEngine) else LlamaEngine(self.model)
-            self._engine = engine  # before there is a judge: who is refused one may ask for another
-            self._judge = judge_of(engine, self._judge_name, self._relevance)
+            self._engine = self._engine or LlamaEngine(self.model, self._engine_settings)
+            self._judge = judge_of(self._engine, self._judge_name, self._relevance)
         return self._judge
+
+    def problem(self) -> str | None:
+        """Say what went wrong beside the reading: KV states that could not be kept on disk."""
+        return None if self._engine is None else self._engine.problem
 
     def prior(self, query: str) -> Prior:
         """Give what lexical and vector search expect for `query`, before anyone reads."""
@@ -263,6 +280,7 @@ class _Session:
                 judge.check()
             for slate in step.slates:
                 notice = " ".join(slate.notes) or None
+            notice = self._lattice.problem() or notice
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, notice, step)
 

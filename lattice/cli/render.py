@@ -97,6 +97,8 @@ def usage_words(usage: Usage) -> str:
     words = f"{counted(usage.evaluated, 'token')} read, {usage.reused:,} reused"
     if usage.generated:
         words += f", {usage.generated:,} written"
+    if usage.trimmed:
+        words += f", {counted(usage.trimmed, 'text')} cut to fit"
     return f"{words}, {usage.seconds:.1f} s"
 
 

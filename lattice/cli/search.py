@@ -15,6 +15,7 @@ import click
 from lattice.cli.indexes import changed_words, changes_of
 from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
 from lattice.cli.render import usage_words
+from lattice.cli.running import engine_option, kv_cache_option
 from lattice.cli.terminal import counted, is_terminal, notice
 from lattice.cli.views import View, view_for
 from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
@@ -22,6 +23,7 @@ from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
 if TYPE_CHECKING:
     from lattice.lattice import Answer, Lattice
     from lattice.models.remote.server import Server
+    from lattice.models.settings import EngineSettings
     from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.search import SearchSettings
 
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds", type=click.FloatRange(0), callback=finite, metavar="S", help="Stop the reading after S seconds."
 )
+@engine_option
+@kv_cache_option
 @index_option
 @json_option
 @click.pass_context
@@ -65,6 +69,8 @@ def search_command(
     min_relevance: float,
     budget: int | None,
     seconds: float | None,
+    engine: EngineSettings | None,
+    kv_cache: int,
     index: Path | None,
     as_json: bool,
 ) -> None:
@@ -96,7 +102,9 @@ def search_command(
     started = time.monotonic()
     chosen = None if no_model else (model or "auto")
     opened = choose_index(index)
-    with Lattice.open(opened, model=chosen, judge=judge, relevance=relevance, server=server) as lattice:
+    with Lattice.open(
+        opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
+    ) as lattice:
         stream = lattice.iter_search(query, limit, settings=_settings(budget, seconds), min_relevance=min_relevance)
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:

@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def invoke(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """Run a command in this process, in an empty folder, with the indexed folder's index as the only one."""
     llm = ("LATTICE_LLM_URL", "LATTICE_LLM_KEY")
-    for name in ("LATTICE_INDEX", "LATTICE_MODEL", "LATTICE_DEBUG", "NO_COLOR", *llm):
+    for name in ("LATTICE_INDEX", "LATTICE_MODEL", "LATTICE_ENGINE", "LATTICE_DEBUG", "NO_COLOR", *llm):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LATTICE_HOME", str(place.home))
     monkeypatch.chdir(tmp_path)

@@ -37,7 +37,7 @@ def test_json_keeps_the_contract(invoke: Invoke, place: Place) -> None:
     assert answer.keys() == SEARCH_KEYS
     assert (answer["schema_version"], answer["query"], answer["root"]) == (1, "actor memory", str(place.folder))
     assert (answer["mode"], answer["stopped"]) == ("prior", "prior")
-    assert answer["usage"].keys() == {"evaluated", "reused", "generated", "calls", "seconds"}
+    assert answer["usage"].keys() == {"evaluated", "reused", "generated", "calls", "seconds", "trimmed"}
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
     for hit in answer["hits"]:
         assert hit.keys() == HIT_KEYS
