@@ -25,8 +25,8 @@ from tqdm import tqdm
 from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.summary import source_state
-from lattice.models.llama.engine import LlamaEngine
-from lattice.models.prompts import LETTERS
+from lattice.models.llama.engine import LabelReading, LlamaEngine
+from lattice.models.prompts import LETTERS, Prompt
 from lattice.models.registry import find_model
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
@@ -35,7 +35,29 @@ from lattice.traversal.judges.reasoned import ReasonedJudge
 from lattice.types import Candidate, Judge, Slate
 
 SIZE = 15
-JUDGES: dict[str, Callable[[LlamaEngine], Judge]] = {
+Answered = dict[tuple[tuple[Prompt, ...], tuple[str, ...]], LabelReading]
+
+
+class Remembering:
+    """An engine that does not ask again what it was asked before, for judges that differ in what they make of it.
+
+    What they are told it cost is what it cost the first time.
+    """
+
+    def __init__(self, engine: LlamaEngine, answered: Answered) -> None:
+        self._engine, self._answered = engine, answered
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever an engine has
+        return getattr(self._engine, name)
+
+    def label_logits(self, prompts: Sequence[Prompt], labels: Sequence[str], **how: Any) -> LabelReading:  # noqa: ANN401
+        asked = (tuple(prompts), tuple(labels))
+        if asked not in self._answered:
+            self._answered[asked] = self._engine.label_logits(prompts, labels, **how)
+        return self._answered[asked]
+
+
+JUDGES: dict[str, Callable[[Any], Judge]] = {
     "likelihood": LikelihoodJudge,
     "pointwise": PointwiseJudge,
     "listwise": ListwiseJudge,
@@ -62,9 +84,10 @@ def main() -> None:
     for name in options.collections:
         for hard in (False, True):
             slates = slates_of(load(unpacked(name)), options.slates, options.seed, hard=hard)
+            answered: Answered = {}
             for judge in judges:
                 engine = LlamaEngine(path)  # a new one each time: a judge must not live on what another has kept
-                found = measure(JUDGES[judge](engine), slates, judge)
+                found = measure(JUDGES[judge](Remembering(engine, answered)), slates, judge)
                 engine.close()
                 about = {"collection": name, "companions": "hard" if hard else "random", "judge": judge}
                 rows.append({**about, **found, **origin})

@@ -41,7 +41,6 @@ WORDINGS: dict[str, tuple[Frame, str]] = {
     "Write a search query that this passage answers.": (LIKELIHOOD, ""),
     "(nothing but an end of line)": (_after("\n"), ""),
     "Query:": (_after("\n\nQuery:"), " "),
-    "The passage above answers this:": (_after("\n\nThe passage above answers this:\n"), ""),
     "Please write a question based on this passage.": (
         _after("\n\nPlease write a question based on this passage.\n"),
         "",
@@ -63,7 +62,7 @@ COMBINATIONS: dict[str, Callable[[Rows, Rows], Rows]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--slates", type=int, default=16)
+    parser.add_argument("--slates", type=int, default=12)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/wording.json")
