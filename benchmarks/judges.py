@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--slates", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--judges", default="likelihood,pointwise,listwise,listwise-uncorrected,reasoned")
+    parser.add_argument("--companions", default="random,hard")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/judges.json")
@@ -82,14 +83,15 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     origin = {"slates": options.slates, "model": path.name, "commit": source_state()["commit"]}
     for name in options.collections:
-        for hard in (False, True):
+        for companions in options.companions.split(","):
+            hard = companions == "hard"
             slates = slates_of(load(unpacked(name)), options.slates, options.seed, hard=hard)
             answered: Answered = {}
             for judge in judges:
                 engine = LlamaEngine(path)  # a new one each time: a judge must not live on what another has kept
                 found = measure(JUDGES[judge](Remembering(engine, answered)), slates, judge)
                 engine.close()
-                about = {"collection": name, "companions": "hard" if hard else "random", "judge": judge}
+                about = {"collection": name, "companions": companions, "judge": judge}
                 rows.append({**about, **found, **origin})
                 print(_line(rows[-1]), file=sys.stderr, flush=True)
                 if options.save:

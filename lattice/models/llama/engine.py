@@ -73,6 +73,8 @@ class LlamaEngine:
         self.path = path
         self._lock = threading.Lock()
         self._weights: Weights | None = Weights(path, self.settings.gpu_layers)
+        # Static texts whose state was there when it was wanted, and those that had to be read.
+        self.kept_found = self.kept_missed = 0
         self._process = os.getpid()
         self.kind: ModelKind = self._weights.file.kind
         self._prompts: Decoder | None = None
@@ -352,6 +354,8 @@ class LlamaEngine:
         if keep:
             for sequence in cold:
                 states.save(decoder.handle, sequence, heads[sequence])
+            self.kept_found += len(heads) - len(cold)
+            self.kept_missed += len(cold)
         evaluated = sum(len(heads[i]) for i in cold)
         return evaluated, sum(map(len, heads)) - evaluated
 
