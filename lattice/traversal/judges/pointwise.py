@@ -40,6 +40,11 @@ class PointwiseJudge:
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate; OutOfTime when `deadline` (of time.monotonic) comes before that."""
+        gains, usage = self.gains(query, slate)
+        return Judgement(tuple(self.scale.score(gain) for gain in gains), usage)
+
+    def gains(self, query: str, slate: Slate) -> tuple[list[float], Usage]:
+        """Give how much more each candidate says yes (nats) than an empty passage, and what reading them cost."""
         fitted = self._fitted(query, slate.candidates)
         prompts, cut = [prompt for prompt, _ in fitted], sum(cut for _, cut in fitted)
         baseline, usage = self._of_nothing(query)
@@ -48,9 +53,7 @@ class PointwiseJudge:
             prompts, (YES, NO), keep=all(not one.is_leaf for one in slate.candidates), seconds=self._seconds_left()
         )
         gains = reading.logprobs[:, 0] - reading.logprobs[:, 1] - baseline
-        return Judgement(
-            tuple(self.scale.score(float(gain)) for gain in gains), usage + reading.usage + Usage(trimmed=cut)
-        )
+        return [float(gain) for gain in gains], usage + reading.usage + Usage(trimmed=cut)
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate; what the query costs alone is on the first."""
