@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import llama_cpp
+import numpy as np
+import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.decoding import Batch, Decoder
+from lattice.models.llama.decoding import Batch, Decoder, Rows
 from lattice.models.llama.weights import Weights
 from lattice.types import OutOfTime, Usage
+
+# As llama_token_data lies in memory.
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 Ended = Literal["end", "length", "seconds"]
 
@@ -49,10 +55,9 @@ def generated(
     decoder.decode(batch)
     said: list[bytes] = []
     position = len(head) + len(tail)
-    with _sampler(weights, grammar) as sampler:
+    with _allowing(weights, grammar) as allowing:
         while len(said) < max_tokens:
-            # Sampling accepts the token too; accepting it twice would abort the process.
-            token = int(llama_cpp.llama_sampler_sample(sampler, decoder.handle, -1))
+            token = allowing.likeliest(decoder.logits(1)[0])
             if weights.ends(token):
                 return _answer(said, "end")
             said.append(weights.piece(token))
@@ -72,18 +77,54 @@ def _answer(said: Sequence[bytes], ended: Ended) -> Answer:
     return Answer(b"".join(said).decode("utf-8", errors="replace"), ended, len(said))
 
 
+class _Anything:
+    """No grammar."""
+
+    def likeliest(self, logits: Rows) -> int:
+        """Give the likeliest token; logits of shape (vocabulary,)."""
+        return int(logits.argmax())
+
+
+class _Grammar:
+    """A grammar at the place where the text has come to."""
+
+    def __init__(self, handle: Any, name: str) -> None:
+        self._handle, self._name = handle, name
+
+    def likeliest(self, logits: Rows) -> int:
+        """Give the likeliest token that the grammar allows, and go on behind it; logits of shape (vocabulary,)."""
+        token = int(logits.argmax())
+        # Nearly always the likeliest is allowed: asking for it alone spares the other 49,151 (5 ms a token).
+        if self._allowed(np.array([token]), logits[[token]])[0] == -np.inf:
+            allowed = self._allowed(np.arange(len(logits)), logits)
+            token = int(allowed.argmax())
+            if allowed[token] == -np.inf:
+                raise ModelUnusable(f"{self._name} has no token with which the grammar can go on. Use another model.")
+        # Accepting what the grammar forbids would abort the process.
+        llama_cpp.llama_sampler_accept(self._handle, token)
+        return token
+
+    def _allowed(self, tokens: npt.NDArray[np.intp], logits: Rows) -> Rows:
+        candidates = np.zeros(len(tokens), dtype=_CANDIDATE)
+        candidates["id"], candidates["logit"] = tokens, logits
+        pointer = ctypes.cast(candidates.ctypes.data, llama_cpp.llama_token_data_p)
+        array = llama_cpp.llama_token_data_array(pointer, len(candidates), -1, False)
+        llama_cpp.llama_sampler_apply(self._handle, ctypes.byref(array))
+        result: Rows = candidates["logit"]
+        return result
+
+
 @contextmanager
-def _sampler(weights: Weights, grammar: str | None) -> Iterator[Any]:
-    chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+def _allowing(weights: Weights, grammar: str | None) -> Iterator[_Anything | _Grammar]:
+    if grammar is None:
+        yield _Anything()
+        return
+    # An empty one would hold the model to nothing, and what follows a NUL would not be seen.
+    usable = bool(grammar) and "\0" not in grammar
+    handle = usable and llama_cpp.llama_sampler_init_grammar(weights.vocabulary, grammar.encode(), b"root")
+    if not handle:
+        raise ModelUnusable(f"llama.cpp refuses this grammar: {grammar[:200]!r}")
     try:
-        if grammar is not None:
-            # An empty one would hold the model to nothing, and what follows a NUL would not be seen.
-            usable = bool(grammar) and "\0" not in grammar
-            held = usable and llama_cpp.llama_sampler_init_grammar(weights.vocabulary, grammar.encode(), b"root")
-            if not held:
-                raise ModelUnusable(f"llama.cpp refuses this grammar: {grammar[:200]!r}")
-            llama_cpp.llama_sampler_chain_add(chain, held)
-        llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
-        yield chain
+        yield _Grammar(handle, weights.path.name)
     finally:
-        llama_cpp.llama_sampler_free(chain)
+        llama_cpp.llama_sampler_free(handle)
