@@ -29,7 +29,7 @@ from lattice.models.llama.decoding import Batch, Decoder, Rows, log_softmax, log
 from lattice.models.llama.generation import Generated, generated
 from lattice.models.llama.pooled import PairReading, Pooled, Vectors
 from lattice.models.llama.state_files import StateFiles
-from lattice.models.llama.states import StateCache, owner
+from lattice.models.llama.states import ContextStates, StateCache, owner
 from lattice.models.llama.texts import Text, framed_tokens, in_two_phases, prompt_tokens
 from lattice.models.llama.weights import Weights
 from lattice.models.prompts import BARE, Frame, Prompt
@@ -81,8 +81,8 @@ class LlamaEngine:
         self._context: Decoder | Pooled
         try:
             self._files = self._state_files()
-            self._states = StateCache(self.settings.cache_bytes, "streams", self._files)
-            self._prompt_states = StateCache(self.settings.cache_bytes, "prompts", self._files)
+            self._kept = StateCache(self.settings.cache_bytes, self._files)
+            self._states, self._prompt_states = self._kept.of("streams"), self._kept.of("prompts")
             self._context = (
                 self._pooled_context()
                 if self.kind != "generative"
@@ -106,7 +106,7 @@ class LlamaEngine:
     @property
     def kept_bytes(self) -> int:
         """How many bytes the kept KV states take."""
-        return self._states.bytes_used + self._prompt_states.bytes_used
+        return self._kept.bytes_used
 
     @property
     def problem(self) -> str | None:
@@ -325,7 +325,7 @@ class LlamaEngine:
     # How texts are read
 
     def _read(
-        self, decoder: Decoder, states: StateCache, texts: Sequence[Text], reduce: Reduce, keep: bool
+        self, decoder: Decoder, states: ContextStates, texts: Sequence[Text], reduce: Reduce, keep: bool
     ) -> tuple[list[Rows], Usage]:
         """Read texts in groups of as many as there are streams; what `reduce` keeps of each, in their order."""
         found: dict[int, Rows] = {}
@@ -346,7 +346,7 @@ class LlamaEngine:
         return [found[i] for i in range(len(texts))], usage
 
     def _load_heads(
-        self, decoder: Decoder, states: StateCache, heads: Sequence[tuple[int, ...]], *, keep: bool
+        self, decoder: Decoder, states: ContextStates, heads: Sequence[tuple[int, ...]], *, keep: bool
     ) -> tuple[int, int]:
         """Bring stream i to the end of head i, from kept states where there are; tokens evaluated and reused."""
         cold = [i for i, head in enumerate(heads) if head and not states.restore(decoder.handle, i, head)]

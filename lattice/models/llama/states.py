@@ -27,13 +27,13 @@ class _State:
 
 
 class StateCache:
-    """Keeps the KV state of prefixes of one context; not thread-safe (the engine's lock covers it).
+    """Keeps the KV states of all contexts of an engine; not thread-safe (the engine's lock covers it).
 
-    With `files`, a state is also kept on disk, under the name of the `context`, and found there by a later process.
+    With `files`, a state is also kept on disk and found there by a later process.
     """
 
-    def __init__(self, budget_bytes: int, context: str = "", files: StateFiles | None = None) -> None:
-        self._budget, self._context, self._files = budget_bytes, context.encode(), files
+    def __init__(self, budget_bytes: int, files: StateFiles | None = None) -> None:
+        self._budget, self._files = budget_bytes, files
         self._used = 0
         self._states: OrderedDict[bytes, _State] = OrderedDict()
 
@@ -45,53 +45,41 @@ class StateCache:
         """How many bytes the kept states take."""
         return self._used
 
-    def holds(self, tokens: Sequence[int]) -> bool:
-        """Whether the state of `tokens` is kept."""
-        return self._fetch(tokens) is not None
+    def of(self, context: str) -> ContextStates:
+        """Give the states of the context of that name."""
+        return ContextStates(self, context)
 
-    def restore(self, context: Any, sequence: int, tokens: Sequence[int]) -> bool:
-        """Put the kept state of `tokens` into `sequence`; False, and the sequence left empty, where there is none."""
-        state = self._fetch(tokens)
-        if state is None:
-            return False
-        restored = llama_cpp.llama_state_seq_set_data(context, state.blob, state.size, sequence)
-        if restored == state.size:
-            return True
-        # llama.cpp refused it, and what it left behind would give wrong scores without a word.
-        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(context), sequence, -1, -1)
-        self._drop(_key(tokens))
-        if self._files is not None:
-            self._files.discard(self._material(tokens))
-        return False
-
-    def save(self, context: Any, sequence: int, tokens: Sequence[int]) -> None:
-        """Keep the state that `sequence` holds after `tokens`; silently not, where it alone is over the budget."""
-        size = int(llama_cpp.llama_state_seq_get_size(context, sequence))
-        if size == 0 or size > self._budget:
-            return
-        blob = (ctypes.c_uint8 * size)()
-        if llama_cpp.llama_state_seq_get_data(context, blob, size, sequence) != size:
-            return
-        self._keep(_key(tokens), _State(blob, size))
-        if self._files is not None:
-            self._files.save(self._material(tokens), blob)
-
-    def _fetch(self, tokens: Sequence[int]) -> _State | None:
+    def find(self, material: bytes) -> _State | None:
         """Give a state from memory, else from disk, from where it goes into memory."""
-        key = _key(tokens)
+        key = _key(material)
         if key in self._states:
             self._states.move_to_end(key)
             return self._states[key]
-        blob = None if self._files is None else self._files.load(self._material(tokens))
+        blob = None if self._files is None else self._files.load(material)
         if blob is None:
             return None
         state = _State(blob, len(blob))
         self._keep(key, state)
         return state
 
+    def takes(self, size: int) -> bool:
+        """Whether a state of so many bytes can be kept."""
+        return 0 < size <= self._budget
+
+    def add(self, material: bytes, blob: Any) -> None:
+        """Keep a state, and drop those that were not used for longest where it makes them too many."""
+        self._keep(_key(material), _State(blob, len(blob)))
+        if self._files is not None:
+            self._files.save(material, blob)
+
+    def discard(self, material: bytes) -> None:
+        """Forget a state, on disk too."""
+        self._drop(_key(material))
+        if self._files is not None:
+            self._files.discard(material)
+
     def _keep(self, key: bytes, state: _State) -> None:
-        if key in self._states:
-            self._drop(key)
+        self._drop(key)
         self._states[key] = state
         self._used += state.size
         while self._used > self._budget:
@@ -101,8 +89,42 @@ class StateCache:
         if key in self._states:
             self._used -= self._states.pop(key).size
 
+
+@dataclass(frozen=True, slots=True)
+class ContextStates:
+    """The part of a cache that belongs to one context: a state made in one is not put into another."""
+
+    cache: StateCache
+    context: str
+
+    def holds(self, tokens: Sequence[int]) -> bool:
+        """Whether the state of `tokens` is kept."""
+        return self.cache.find(self._material(tokens)) is not None
+
+    def restore(self, context: Any, sequence: int, tokens: Sequence[int]) -> bool:
+        """Put the kept state of `tokens` into `sequence`; False, and the sequence left empty, where there is none."""
+        state = self.cache.find(self._material(tokens))
+        if state is None:
+            return False
+        restored = llama_cpp.llama_state_seq_set_data(context, state.blob, state.size, sequence)
+        if restored == state.size:
+            return True
+        # llama.cpp refused it, and what it left behind would give wrong scores without a word.
+        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(context), sequence, -1, -1)
+        self.cache.discard(self._material(tokens))
+        return False
+
+    def save(self, context: Any, sequence: int, tokens: Sequence[int]) -> None:
+        """Keep the state that `sequence` holds after `tokens`; silently not, where it alone is over the budget."""
+        size = int(llama_cpp.llama_state_seq_get_size(context, sequence))
+        if not self.cache.takes(size):
+            return
+        blob = (ctypes.c_uint8 * size)()
+        if llama_cpp.llama_state_seq_get_data(context, blob, size, sequence) == size:
+            self.cache.add(self._material(tokens), blob)
+
     def _material(self, tokens: Sequence[int]) -> bytes:
-        return self._context + b"\0" + array("i", tokens).tobytes()
+        return self.context.encode() + b"\0" + array("i", tokens).tobytes()
 
 
 def owner(weights: Weights, gpu_layers: int) -> bytes:
@@ -135,5 +157,5 @@ def _identity(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _key(tokens: Sequence[int]) -> bytes:
-    return hashlib.blake2b(array("i", tokens).tobytes(), digest_size=16).digest()
+def _key(material: bytes) -> bytes:
+    return hashlib.blake2b(material, digest_size=16).digest()

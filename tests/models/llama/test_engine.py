@@ -8,11 +8,12 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
 from lattice.errors import ModelNotFound, ModelUnusable, UsageError
 from lattice.models.llama.engine import LlamaEngine
-from lattice.models.prompts import LIKELIHOOD
+from lattice.models.prompts import LIKELIHOOD, Part, Prompt
 from lattice.models.registry import embedded_model
 from lattice.models.settings import EngineSettings
 from lattice.types import OutOfTime
@@ -265,6 +266,16 @@ def test_a_folder_for_states_that_cannot_be_written_is_told(tmp_path: Path) -> N
 def test_settings_that_llama_cpp_would_not_survive_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         EngineSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_no_kv_cell_is_left_behind(engine: LlamaEngine) -> None:
+    for number in range(40):
+        engine.continuation_logprobs([f"text {number}", "another"], f"query {number}", keep=number % 2 == 0)
+    engine.generate(Prompt((Part("Bees"),), (Part(" make"),)), max_tokens=4)
+    for decoder in (engine._streams, engine._prompts):
+        assert decoder is not None
+        memory = llama_cpp.llama_get_memory(decoder.handle)
+        assert {llama_cpp.llama_memory_seq_pos_max(memory, i) for i in range(decoder.sequences)} == {-1}
 
 
 def test_an_engine_does_not_work_in_a_forked_child(engine: LlamaEngine) -> None:

@@ -41,41 +41,52 @@ def llama(monkeypatch: pytest.MonkeyPatch) -> FakeLlama:
 
 def test_what_was_kept_is_restored_and_nothing_else(llama: FakeLlama) -> None:
     cache = StateCache(1000)
-    cache.save(None, 0, [1, 2, 3])
-    assert cache.restore(None, 5, [1, 2, 3])
-    assert not cache.restore(None, 5, [1, 2])
+    cache.of("one").save(None, 0, [1, 2, 3])
+    assert cache.of("one").restore(None, 5, [1, 2, 3])
+    assert not cache.of("one").restore(None, 5, [1, 2])
     assert llama.restored == [5]
 
 
 def test_the_least_recently_used_goes_first(llama: FakeLlama) -> None:
     cache = StateCache(300)
     for token in (1, 2, 3):
-        cache.save(None, 0, [token])
-    cache.restore(None, 0, [1])
-    cache.save(None, 0, [4])
-    assert [cache.holds([token]) for token in (1, 2, 3, 4)] == [True, False, True, True]
+        cache.of("one").save(None, 0, [token])
+    cache.of("one").restore(None, 0, [1])
+    cache.of("one").save(None, 0, [4])
+    assert [cache.of("one").holds([token]) for token in (1, 2, 3, 4)] == [True, False, True, True]
     assert cache.bytes_used == 300
     assert len(cache) == 3
 
 
 def test_keeping_the_same_text_again_takes_no_more_room(llama: FakeLlama) -> None:
     cache = StateCache(1000)
-    cache.save(None, 0, [1])
-    cache.save(None, 0, [1])
+    cache.of("one").save(None, 0, [1])
+    cache.of("one").save(None, 0, [1])
     assert cache.bytes_used == 100
 
 
 def test_a_state_over_the_budget_is_not_kept(llama: FakeLlama) -> None:
     cache = StateCache(99)
-    cache.save(None, 0, [1])
+    cache.of("one").save(None, 0, [1])
     assert len(cache) == 0
 
 
 def test_a_refused_state_is_forgotten_and_its_sequence_emptied(llama: FakeLlama) -> None:
     cache = StateCache(1000)
-    cache.save(None, 0, [1])
+    cache.of("one").save(None, 0, [1])
     llama.refuses = True
-    assert not cache.restore(None, 3, [1])
+    assert not cache.of("one").restore(None, 3, [1])
     assert llama.removed == [3]
-    assert not cache.holds([1])
+    assert not cache.of("one").holds([1])
     assert cache.bytes_used == 0
+
+
+def test_contexts_share_the_budget_and_not_their_states(llama: FakeLlama) -> None:
+    cache = StateCache(250)
+    cache.of("one").save(None, 0, [1])
+    cache.of("two").save(None, 0, [2])
+    assert not cache.of("two").holds([1])
+    assert cache.of("one").holds([1])
+    cache.of("two").save(None, 0, [3])
+    assert [cache.of("one").holds([1]), cache.of("two").holds([2]), cache.of("two").holds([3])] == [True, False, True]
+    assert cache.bytes_used == 200
