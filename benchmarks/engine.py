@@ -47,7 +47,7 @@ from lattice.traversal.search import SearchSettings
 from lattice.types import Usage
 
 CANDIDATES, DESCRIPTION_TOKENS, QUERY_TOKENS, ROUNDS, PREFILL = 14, 60, 20, 5, 512
-SEARCHES, BUDGETS = 50, (2_000, 10_000)  # queries, and tokens that each may evaluate
+SEARCHES, BUDGETS = 50, (2_000,)  # queries, and tokens that each may evaluate
 MEMORY = {"256 MB": 256_000_000, "1 GB": 1_000_000_000}
 SLATES, WARM_UP = 1000, 100
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Hits to show.")
 @click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
 @model_option
-@click.option("--judge", default="auto", show_default=True, metavar="NAME", help="How the model reads; see below.")
+@click.option("--judge", default="auto", show_default=True, metavar="NAME", help="How the model reads; see above.")
 @click.option("--llm", metavar="URL", help="Read with the model of an OpenAI-compatible server.")
 @click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
 @click.option("--relevance", metavar="TEXT", help="What counts: a passage is relevant if TEXT.")

@@ -17,6 +17,7 @@ _REASON_CHARACTERS = 80  # of what is said of a passage: a few words, some twent
 _PROBLEM_CHARACTERS = 200
 _TOKENS_A_PASSAGE = 50  # room for its letter, reason and score
 _TOKENS_AT_MOST = 90  # and for the problem
+_LONGEST = 4  # times that, where the context has the room
 _MIDDLE = 0.5  # of a candidate that the model did not come to
 
 _SCORED = re.compile(r'"([A-T])": \{"offers": "((?:[^"\\]|\\.)*)", "score": (\d{1,3})')
@@ -53,7 +54,8 @@ class ReasonedJudge:
             said = self.engine.generate(
                 prompt,
                 grammar=grammar(len(part)),
-                max_tokens=writing,
+                # A reason in a script that takes several tokens a character must not cost the passages behind it.
+                max_tokens=max(writing, min(self.engine.room(prompt), _LONGEST * writing)),
                 seconds=None if self.deadline is None else max(0.0, self.deadline - time.monotonic()),
             )
             scores += salvaged(said.text, len(part))

@@ -47,6 +47,7 @@ class Engine:
     asked: list[tuple[str, str]] = field(default_factory=list)
     grammars: list[str | None] = field(default_factory=list)
     context: int = 10_000
+    allowed: list[int] = field(default_factory=list)
 
     def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
         return Prompt((Part(static),), (Part(dynamic),))
@@ -70,6 +71,7 @@ class Engine:
     ) -> Wrote:
         self.asked.append((prompt.static[0].text, prompt.dynamic[0].text))
         self.grammars.append(grammar)
+        self.allowed.append(max_tokens)
         return Wrote(self.text)
 
     def continuation_logprobs(
@@ -215,3 +217,12 @@ def test_unknown_judges_are_refused() -> None:
         check_judge("oracle")
     with pytest.raises(UsageError, match="told nothing"):
         check_judge("likelihood", "it is edible")
+
+
+def test_reasons_may_take_the_room_that_there_is_and_no_more() -> None:
+    roomy, tight = Engine(text="{}"), Engine(text="{}", context=500)
+    for engine in (roomy, tight):
+        ReasonedJudge(engine).score("fruit", SLATE)
+    needed = 90 + 50 * len(SLATE.candidates)
+    assert roomy.allowed == [4 * needed]
+    assert needed < tight.allowed[0] < 500
