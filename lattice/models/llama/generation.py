@@ -10,7 +10,7 @@ from typing import Any, Literal
 import llama_cpp
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.decoding import Batch, Decoder
+from lattice.models.llama.decoding import Batch, Decoder, check_numbers
 from lattice.models.llama.weights import Weights
 from lattice.types import OutOfTime, Usage
 
@@ -51,6 +51,7 @@ def generated(
     position = len(head) + len(tail)
     with _sampler(weights, grammar) as sampler:
         while len(said) < max_tokens:
+            check_numbers(decoder.logits(1), weights.path.name)
             # Sampling accepts the token too; accepting it twice would abort the process.
             token = int(llama_cpp.llama_sampler_sample(sampler, decoder.handle, -1))
             if weights.ends(token):
