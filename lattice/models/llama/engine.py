@@ -380,6 +380,6 @@ class LlamaEngine:
             # What is no number is told below, by an error and not by a warning.
             with np.errstate(all="ignore"):
                 found += [reduce(block) for block in np.split(decoder.logits(int(ends[-1])), ends[:-1])]
-        for rows in found:
-            check_numbers(rows, self.path.name)
+        for kept in found:
+            check_numbers(kept, self.path.name)
         return found
