@@ -16,16 +16,23 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import IO
 
-from tests.models.llama.mutants import Model, Mutate, bases, catalogue, damaged, put_together
+from lattice.errors import ModelNotFound, ModelUnusable, UsageError
+from lattice.models.settings import EngineSettings
+from lattice.models.trials import check_survived
+from tests.models.llama.mutants import Mutate, bases, catalogue, damaged, put_together
 
 LIMIT = 60.0  # seconds for one variant
 MEMORY = 6 << 30  # bytes for one process; what asks for more is refused by the system, as on a small machine
+SETTINGS = EngineSettings(threads=1, sequences=2, sequence_tokens=64, prompt_tokens=128)
+_A_PROCESS = 500  # variants
+GOOD = ("works", "refused", "caught")
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a variant: "works", "refused", or "bad" (with what happened)."""
+    """What became of a variant, and what was said: it "works", was "refused", "died", or had another exception, "bad".
+
+    What dies is tried as the command line tries a new model, and was "caught" if that refuses it.
+    """
 
     number: int
     name: str
@@ -45,23 +55,32 @@ class Outcome:
     said: str
 
 
-def variant(number: int, seed: int, made: dict[str, Model], mutations: Sequence[tuple[str, Mutate]]) -> Variant:
-    """Give variant `number`: each named mutation of each base first, then mixtures and damaged bytes by chance."""
-    random = Random(f"{seed}:{number}")
-    names = list(made)
-    if number < len(mutations) * len(names):
-        base, chosen = names[number % len(names)], [mutations[number // len(names)]]
-    else:
-        base = random.choice(names)
-        chosen = random.sample(mutations, random.choice((0, 0, 1, 2, 3)))
-    model = copy.deepcopy(made[base])
-    for _, mutate in chosen:
-        mutate(model, random)
-    content = put_together(model)
-    name = " + ".join([base, *(name for name, _ in chosen)])
-    if number >= len(mutations) * len(names) and len(chosen) < 2:
-        content, name = damaged(content, random), f"{name} + damaged bytes"
-    return Variant(number, name, content)
+class Source:
+    """Makes the variants of a seed: every base with every mutation, shuffled; then mixtures and damaged bytes."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._bases, self._seed, mutations = bases(folder), seed, list(catalogue())
+        self._mutations = mutations
+        self._named = [(base, one) for base in self._bases for one in mutations]
+        Random(seed).shuffle(self._named)
+
+    def __getitem__(self, number: int) -> Variant:
+        random = Random(f"{self._seed}:{number}")
+        chosen: list[tuple[str, Mutate]]
+        if is_named := number < len(self._named):
+            base, chosen = self._named[number][0], [self._named[number][1]]
+        else:
+            base, chosen = (
+                random.choice(list(self._bases)),
+                random.sample(self._mutations, random.choice((0, 0, 1, 2, 3))),
+            )
+        model = copy.deepcopy(self._bases[base])
+        for _, mutate in chosen:
+            mutate(model, random)
+        content, names = put_together(model), [base, *(name for name, _ in chosen)]
+        if not is_named and len(chosen) < 2:
+            content, names = damaged(content, random), [*names, "damaged bytes"]
+        return Variant(number, " + ".join(names), content)
 
 
 def ask(path: Path) -> None:
@@ -69,9 +88,8 @@ def ask(path: Path) -> None:
     import numpy as np
 
     from lattice.models.llama.engine import LlamaEngine
-    from lattice.models.settings import EngineSettings
 
-    engine = LlamaEngine(path, EngineSettings(threads=1, sequences=2, sequence_tokens=64, prompt_tokens=128))
+    engine = LlamaEngine(path, SETTINGS)
     try:
         if engine.kind == "embedding":
             assert np.isfinite(engine.embed(["stars look", "bread", "water " * 200])).all()
@@ -90,15 +108,13 @@ def ask(path: Path) -> None:
 
 def child(folder: Path, numbers: Sequence[int], seed: int) -> None:
     """Try variants one after the other; a line before each, and one after."""
-    from lattice.errors import ModelNotFound, ModelUnusable, UsageError
-
     faulthandler.enable()
     report = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what llama.cpp itself says must not stand between the reports
     _limit_memory()
-    made, mutations = bases(folder), list(catalogue())
+    source = Source(folder, seed)
     for number in numbers:
-        one = variant(number, seed, made, mutations)
+        one = source[number]
         path = folder / "variant.gguf"
         path.write_bytes(one.content)
         print("begin", number, one.name, sep="\t", file=report, flush=True)
@@ -122,27 +138,40 @@ def _limit_memory() -> None:
 
 def tried(numbers: Sequence[int], seed: int, deadline: float = float("inf"), limit: float = LIMIT) -> Iterator[Outcome]:
     """Yield what becomes of each variant; a process that dies or hangs costs one variant, and the rest go on."""
-    waiting = numbers
-    while waiting and time.monotonic() < deadline:
-        for outcome in _until_death(waiting, seed, deadline, limit):
-            waiting = waiting[waiting.index(outcome.number) + 1 :]
-            yield outcome
+    with tempfile.TemporaryDirectory() as folder:
+        source = Source(Path(folder), seed)
+        while numbers and time.monotonic() < deadline:
+            for outcome in _until_death(numbers[:_A_PROCESS], seed, deadline, limit):
+                numbers = numbers[numbers.index(outcome.number) + 1 :]
+                yield _tried_first(outcome, source, Path(folder)) if outcome.what == "died" else outcome
+
+
+def _tried_first(outcome: Outcome, source: Source, folder: Path) -> Outcome:
+    """Try what died as the command line tries a model that is new to it."""
+    path = folder / "variant.gguf"
+    path.write_bytes(source[outcome.number].content)
+    try:
+        check_survived(path, SETTINGS, {"LATTICE_HOME": str(folder)})
+    except ModelUnusable:
+        return replace(outcome, what="caught")
+    return outcome
 
 
 def _until_death(numbers: Sequence[int], seed: int, deadline: float, limit: float) -> Iterator[Outcome]:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
-        listed = ",".join(map(str, numbers[:500]))
+        listed = ",".join(map(str, numbers))
         command = [sys.executable, "-m", "tests.models.llama.hostile", "--child", folder, listed, "--seed", str(seed)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1)
         assert process.stdout is not None
         lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True).start()
+        reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
+        reader.start()
         number, name = numbers[0], "before the first variant"
         try:
             while time.monotonic() < deadline:
                 line = _line(lines, limit)
                 if line is None:
-                    yield Outcome(number, name, "bad", f"no end after {limit:g} s")
+                    yield Outcome(number, name, "died", f"no end after {limit:g} s")
                     return
                 if not line:
                     break
@@ -156,10 +185,14 @@ def _until_death(numbers: Sequence[int], seed: int, deadline: float, limit: floa
                 return
             if process.wait() != 0:
                 errors.seek(0)
-                yield Outcome(number, name or "at the end", "bad", f"code {process.returncode}: {_last(errors.read())}")
+                yield Outcome(
+                    number, name or "at the end", "died", f"code {process.returncode}: {_last(errors.read())}"
+                )
         finally:
             process.kill()
             process.wait()
+            reader.join()
+            process.stdout.close()
 
 
 def _read_lines(output: IO[str], lines: queue.Queue[str]) -> None:
@@ -189,6 +222,7 @@ def main() -> None:
     parser.add_argument("--variants", type=int, default=10**9)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--only", type=int)
+    parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "NUMBERS"))
     asked = parser.parse_args()
     if asked.child:
@@ -196,13 +230,13 @@ def main() -> None:
         os._exit(0)
     print(f"seed {asked.seed}", flush=True)
     numbers = range(asked.first, asked.first + asked.variants) if asked.only is None else [asked.only]
-    counts = {"works": 0, "refused": 0, "bad": 0}
+    counts: Counter[str] = Counter()
     for outcome in tried(numbers, asked.seed, time.monotonic() + asked.seconds):
         counts[outcome.what] += 1
-        if outcome.what == "bad" or asked.only is not None:
+        if outcome.what not in GOOD or asked.verbose or asked.only is not None:
             print(outcome.what, outcome.number, outcome.name, outcome.said, sep="\t", flush=True)
     print(f"seed {asked.seed}:", ", ".join(f"{count} {what}" for what, count in counts.items()))
-    sys.exit(counts["bad"] > 0)
+    sys.exit(counts.total() > sum(counts[what] for what in GOOD))
 
 
 if __name__ == "__main__":

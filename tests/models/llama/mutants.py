@@ -248,7 +248,12 @@ def _of_vocabulary() -> Iterator[tuple[str, Mutate]]:
         yield f"words of kind {kind}", _put("tokenizer.ggml.token_type", numbers([kind] * 260, 5))
     for score in (math.nan, math.inf, -math.inf):
         yield f"scores {score}", _put("tokenizer.ggml.scores", (ARRAY, struct.pack("<IQ260f", 6, 260, *[score] * 260)))
-    for said, merges in (("without a space", [b"ab"]), ("empty", [b""]), ("unknown", [b"xyz abc"]), ("space", [b" "])):
+    for said, merges in (
+        ("without a space", [b"ab"]),
+        ("of nothing", [b""]),
+        ("unknown", [b"xyz abc"]),
+        ("space", [b" "]),
+    ):
         yield f"merges {said}", _put("tokenizer.ggml.merges", strings(merges * 3))
     for size in (0, 3, 4, 5, 100):
         yield f"charsmap {size}", _put("tokenizer.ggml.precompiled_charsmap", numbers([255] * size, 0))
