@@ -20,6 +20,8 @@ def run_apart(
     """
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-m", module, *arguments]
+    # llama.cpp would start a debugger to tell what it died of, where there is one.
+    environ = {**os.environ, "PYTHONPATH": path, "GGML_NO_BACKTRACE": "1"}
     return subprocess.run(  # noqa: S603 - a module of our own
-        command, input=given, capture_output=True, timeout=seconds, check=False, env={**os.environ, "PYTHONPATH": path}
+        command, input=given, capture_output=True, timeout=seconds, check=False, env=environ
     )

@@ -91,7 +91,7 @@ def read_gguf(path: Path) -> ModelFile:
     header = _header_of(path)
     parts = _parts_of(path, header.metadata)
     headers = [header, *(_header_of(part) for part in parts[1:])]
-    _check_whole(path, header.metadata, sum(one.tensors for one in headers))
+    _check_whole(path, header.metadata, sum(one.parameters for one in headers))
     return _told(path, parts, headers)
 
 
@@ -315,14 +315,14 @@ def _parts_of(path: Path, metadata: Mapping[str, Value]) -> tuple[Path, ...]:
     return parts
 
 
-def _check_whole(path: Path, metadata: Mapping[str, Value], tensors: int) -> None:
+def _check_whole(path: Path, metadata: Mapping[str, Value], weights: int) -> None:
     what = metadata.get("general.type", "model")
     if what != "model" or metadata.get("general.architecture") == "clip":
         named = "mmproj" if what == "model" else str(what)
         raise ModelUnusable(f"{path} is no model by itself ({named}): give the file of the model that it belongs to.")
     if not isinstance(metadata.get("general.architecture"), str):
         raise ModelUnusable(f"{path} does not say its architecture, which every model does: convert it to GGUF anew.")
-    if not tensors:
+    if not weights:
         raise ModelUnusable(f"{path} holds no weights, a vocabulary at most: give the file of a whole model.")
     flaw = implausible(metadata)
     if flaw is not None:

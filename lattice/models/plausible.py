@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-MOST_LAYERS = 512  # llama.cpp's LLAMA_MAX_LAYERS
+MOST_LAYERS, MOST_EXPERTS = 512, 512  # llama.cpp's LLAMA_MAX_LAYERS and LLAMA_MAX_EXPERTS
 _EPSILONS = ("attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon", "attention.group_norm_epsilon")
 
 
@@ -31,6 +31,8 @@ def _flaws(metadata: Mapping[str, object]) -> Iterator[str]:
     if not 0 <= whole("nextn_predict_layers", 0) <= layers:
         yield f"has more layers that predict ({whole('nextn_predict_layers', 0):,}) than layers ({layers:,})"
     experts = whole("expert_count", 0)
+    if not 0 <= experts <= MOST_EXPERTS:
+        yield f"has {experts:,} experts by its header, where up to {MOST_EXPERTS} can be read"
     used = whole("expert_used_count", min(1, experts))
     if not min(1, experts) <= used <= experts:
         yield f"uses {used:,} of {experts:,} experts by its header"

@@ -24,6 +24,7 @@ LLAMA = {"general.architecture": "llama"}
         ({"block_count": 2, "nextn_predict_layers": 3}, r"more layers that predict \(3\) than layers \(2\)"),
         ({"expert_count": 8, "expert_used_count": 9}, "uses 9 of 8 experts"),
         ({"expert_count": 8, "expert_used_count": 0}, "uses 0 of 8 experts"),
+        ({"expert_count": 2**16, "expert_used_count": 8}, "has 65,536 experts by its header, where up to 512"),
         ({"expert_used_count": 1}, "uses 1 of 0 experts"),
         ({"attention.layer_norm_rms_epsilon": -1e-6}, "has -1e-06 as attention.layer_norm_rms_epsilon"),
         ({"attention.layer_norm_epsilon": math.nan}, "has nan as attention.layer_norm_epsilon"),

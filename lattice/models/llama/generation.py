@@ -11,6 +11,7 @@ import llama_cpp
 
 from lattice.errors import ModelUnusable
 from lattice.models.llama.decoding import Batch, Decoder, check_numbers
+from lattice.models.llama.grammars import grammar_flaw
 from lattice.models.llama.weights import Weights
 from lattice.types import OutOfTime, Usage
 
@@ -78,11 +79,12 @@ def _sampler(weights: Weights, grammar: str | None) -> Iterator[Any]:
     chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
     try:
         if grammar is not None:
-            # An empty one would hold the model to nothing, and what follows a NUL would not be seen.
-            usable = bool(grammar) and "\0" not in grammar
-            held = usable and llama_cpp.llama_sampler_init_grammar(weights.vocabulary, grammar.encode(), b"root")
+            flaw = grammar_flaw(grammar)
+            held = flaw is None and llama_cpp.llama_sampler_init_grammar(weights.vocabulary, grammar.encode(), b"root")
             if not held:
-                raise ModelUnusable(f"llama.cpp refuses this grammar: {grammar[:200]!r}")
+                raise ModelUnusable(
+                    f"llama.cpp refuses this grammar, which {flaw or 'it cannot read'}: {grammar[:200]!r}"
+                )
             llama_cpp.llama_sampler_chain_add(chain, held)
         llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
         yield chain
