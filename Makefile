@@ -10,7 +10,7 @@ QUESTION ?= ice crystals are growing on the chip
 DATASETS := $(wildcard ../shared/datasets)
 export LATTICE_DATASETS ?= $(abspath $(DATASETS))
 
-.PHONY: run test setup check format docs bench bench-quick clean
+.PHONY: run test setup check format docs bench bench-quick fuzz clean
 
 run: setup
 	@mkdir -p $(dir $(INDEX))
@@ -50,6 +50,10 @@ bench: setup
 
 bench-quick: setup
 	@$(BIN)/python benchmarks/bench.py --quick
+
+# Damaged and malicious models for ten minutes: make fuzz FUZZ="--seed 5 --seconds 60", or FUZZ="--seed 5 --only 12".
+fuzz: setup
+	@$(BIN)/python -m tests.models.llama.hostile $(FUZZ)
 
 clean:
 	rm -rf $(VENV) build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

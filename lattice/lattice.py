@@ -213,9 +213,9 @@ class Lattice:
             self._remote = RemoteModel(self._server)
             self._judge = RemoteJudge(self._remote, self._relevance or RELEVANCE)
         elif self._judge is None and self.model is not None:
-            from lattice.models.llama.engine import LlamaEngine
+            from lattice.models.trials import opened
 
-            self._engine = self._engine or LlamaEngine(self.model, self._engine_settings)
+            self._engine = self._engine or opened(self.model, self._engine_settings or EngineSettings(), os.environ)
             self._judge = judge_of(self._engine, self._judge_name, self._relevance)
         return self._judge
 

@@ -56,9 +56,12 @@ def bench_command(model: Path | None, as_json: bool) -> None:
     from lattice.models.fitting import check_writes
     from lattice.models.llama.bench import measure
     from lattice.models.registry import find_model
+    from lattice.models.settings import EngineSettings
+    from lattice.models.trials import check_survived
 
     path = _there(find_model(model, os.environ, "MODEL"))
     check_writes(path)
+    check_survived(path, EngineSettings(), os.environ)
     found = measure(path)
     if as_json:
         print_json({"model": str(path), **asdict(found)})

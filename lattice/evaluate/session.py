@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from lattice.evaluate.summary import Setup, index_json, model_json
 from lattice.lattice import Lattice
 from lattice.models.registry import EMBEDDED_CURE, sha256_of
 from lattice.models.settings import EngineSettings
+from lattice.models.trials import opened
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.reading import ProbabilityReader
 from lattice.traversal.search import SearchSettings
@@ -86,9 +88,7 @@ def _reading(methods: Sequence[str]) -> str:
 
 def _reader(plan: Plan, model: Path, sha256: str) -> RecordedReader:
     def load() -> ProbabilityReader:
-        from lattice.models.llama.engine import LlamaEngine
-
-        return LlamaEngine(model, EngineSettings(cache_bytes=0))
+        return opened(model, EngineSettings(cache_bytes=0), os.environ)
 
     judgements = plan.judgements or plan.work / "judgements.jsonl"
     judgements.parent.mkdir(parents=True, exist_ok=True)

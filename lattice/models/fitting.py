@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lattice.errors import ModelUnusable
 from lattice.models.gguf import read_gguf
 from lattice.models.registry import optimized_place
+from lattice.models.settings import EngineSettings
 from lattice.models.shelf import models_folder
+from lattice.models.trials import check_survived
 
 if TYPE_CHECKING:
     from lattice.models.llama.optimize import Optimised, Progress
@@ -22,6 +24,7 @@ def fit_to_cpu(source: Path, environ: Mapping[str, str], progress: Progress | No
     from lattice.models.llama.optimize import optimize
 
     check_writes(source)
+    check_survived(source, EngineSettings(), environ)
     place = optimized_place(source, environ)
     place.parent.mkdir(parents=True, exist_ok=True)
     made = optimize(source, place, progress)

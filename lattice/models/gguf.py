@@ -18,6 +18,7 @@ from typing import BinaryIO
 from lattice.errors import ModelNotFound, ModelUnusable
 from lattice.models.gguf_types import ARRAY, FILES, GUESSED, SCALARS, STRING, TENSORS
 from lattice.models.kinds import RERANK_TEMPLATE, kind_of
+from lattice.models.plausible import implausible
 from lattice.types import ModelKind
 
 AGAIN = "download it again"
@@ -90,7 +91,7 @@ def read_gguf(path: Path) -> ModelFile:
     header = _header_of(path)
     parts = _parts_of(path, header.metadata)
     headers = [header, *(_header_of(part) for part in parts[1:])]
-    _check_whole(path, header.metadata, sum(one.tensors for one in headers))
+    _check_whole(path, header.metadata, sum(one.parameters for one in headers))
     return _told(path, parts, headers)
 
 
@@ -282,7 +283,8 @@ def _tensor(walk: _Walk, header: _Header) -> int:
 
 def _check_end(walk: _Walk, header: _Header, reach: int) -> None:
     alignment = header.metadata.get("general.alignment", _ALIGNMENT)
-    if not isinstance(alignment, int) or not 0 < alignment <= _BUFFER:
+    # llama.cpp reads the weights where they lie, and ends the process where they are aligned to less.
+    if not isinstance(alignment, int) or not 0 < alignment <= _BUFFER or alignment % _ALIGNMENT:
         raise _Flaw(f"is damaged: it aligns its tensors to {alignment!r} bytes; {AGAIN}")
     start = -(-walk.at // alignment) * alignment
     header.end = start + reach if header.tensors else walk.at
@@ -313,15 +315,18 @@ def _parts_of(path: Path, metadata: Mapping[str, Value]) -> tuple[Path, ...]:
     return parts
 
 
-def _check_whole(path: Path, metadata: Mapping[str, Value], tensors: int) -> None:
+def _check_whole(path: Path, metadata: Mapping[str, Value], weights: int) -> None:
     what = metadata.get("general.type", "model")
     if what != "model" or metadata.get("general.architecture") == "clip":
         named = "mmproj" if what == "model" else str(what)
         raise ModelUnusable(f"{path} is no model by itself ({named}): give the file of the model that it belongs to.")
     if not isinstance(metadata.get("general.architecture"), str):
         raise ModelUnusable(f"{path} does not say its architecture, which every model does: convert it to GGUF anew.")
-    if not tensors:
+    if not weights:
         raise ModelUnusable(f"{path} holds no weights, a vocabulary at most: give the file of a whole model.")
+    flaw = implausible(metadata)
+    if flaw is not None:
+        raise ModelUnusable(f"{path} {flaw}: it is damaged. Download it again, or use another model.")
 
 
 def _told(path: Path, parts: tuple[Path, ...], headers: list[_Header]) -> ModelFile:

@@ -113,6 +113,7 @@ def test_a_vocabulary_is_walked_through_and_what_stands_after_it_is_found(tmp_pa
         (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "unknown GGUF version"),
         (header(ARCHITECTURE)[:-1], "cut short"),
         (header(ARCHITECTURE), "no weights"),
+        (header(ARCHITECTURE, tensors=(tensor("a", (0, 4)),)) + bytes(64), "no weights"),
         (header(tensors=(tensor("a", (1,)),)) + bytes(64), "architecture"),
         (header(pair("general.architecture", 4, struct.pack("<I", 1)), tensors=(tensor("a", ()),)) + bytes(64), "arch"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lattice.errors import ModelUnusable
+from lattice.models.llama.rendering import Message, Request, TemplateProblem, rendered
 from lattice.models.llama.weights import Weights
 from lattice.models.prompts import Part, Prompt
 
@@ -33,31 +34,21 @@ def framed(weights: Weights, system: str, static: str, dynamic: str) -> Prompt:
 
 
 def _rendered(weights: Weights, template: str, system: str) -> str:
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = _refuse
-    user = {"role": "user", "content": f"{_STATIC}{_DYNAMIC}"}
-    tokens = {name: weights.piece_of(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")}
-    names = {"bos_token": tokens["bos"], "eos_token": tokens["eos"], "add_generation_prompt": True}
-    compiled = None
-    problem: Exception | None = None
+    user = f"{_STATIC}{_DYNAMIC}"
     # Some templates refuse a system message: then its words stand before the user's.
-    folded = {"role": "user", "content": f"{system}\n\n{user['content']}"}
-    for messages in ([{"role": "system", "content": system}, user], [folded]):
-        try:
-            compiled = compiled or environment.from_string(template)
-            return compiled.render(messages=messages, **names)
-        except (TemplateError, TypeError, ValueError, RecursionError) as error:
-            problem = error
-    raise ModelUnusable(
-        f"The chat template of {weights.path.name} cannot be rendered ({problem}). Use another model, or --judge "
-        "likelihood, which needs no template."
-    ) from problem
+    conversations = (
+        (_message("system", system), _message("user", user)),
+        (_message("user", f"{system}\n\n{user}"),),
+    )
+    bos, eos = (weights.piece_of(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos"))
+    try:
+        return rendered(Request(template, conversations, bos, eos))
+    except TemplateProblem as problem:
+        raise ModelUnusable(
+            f"The chat template of {weights.path.name} cannot be rendered ({problem}). Use another model, or --judge "
+            "likelihood, which needs no template."
+        ) from problem
 
 
-def _refuse(message: str) -> None:
-    from jinja2 import TemplateError
-
-    raise TemplateError(message)
+def _message(role: str, content: str) -> Message:
+    return ("role", role), ("content", content)

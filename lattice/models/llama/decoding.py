@@ -65,8 +65,8 @@ class Decoder:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = self.sequences * sequence_tokens
         # A multiple of the sequences: else llama.cpp ends the process while it makes a context that pools a mean.
-        self._batch_tokens = -(-batch_tokens // self.sequences) * self.sequences if pooling else batch_tokens
-        params.n_batch = params.n_ubatch = self._batch_tokens
+        batch = -(-batch_tokens // self.sequences) * self.sequences if pooling else batch_tokens
+        params.n_batch = params.n_ubatch = batch
         params.n_seq_max = self.sequences
         params.n_threads = params.n_threads_batch = threads
         # A stream for each sequence: a score depends neither on the company nor on the order it was read in.
@@ -89,6 +89,8 @@ class Decoder:
             self.close()
             raise ModelUnusable(f"{weights.path.name} does not write from left to right. Use another model.")
         self.capacity = int(llama_cpp.llama_n_ctx_seq(self.handle))
+        # Less than was asked for where the context is smaller: one token more would end the process.
+        self.batch_tokens = int(llama_cpp.llama_n_batch(self.handle))
         self._abort = llama_cpp.ggml_abort_callback(self._should_abort)
         llama_cpp.llama_set_abort_callback(self.handle, self._abort, None)
 
@@ -110,8 +112,8 @@ class Decoder:
 
     def decode(self, batch: Batch) -> None:
         """Decode a batch, in parts where it is larger than the context takes. OutOfTime, ModelUnusable."""
-        for begin in range(0, len(batch.tokens), self._batch_tokens):
-            self._decode_part(batch, begin, min(begin + self._batch_tokens, len(batch.tokens)))
+        for begin in range(0, len(batch.tokens), self.batch_tokens):
+            self._decode_part(batch, begin, min(begin + self.batch_tokens, len(batch.tokens)))
 
     def decode_streams(self, texts: Mapping[int, Sequence[int]]) -> None:
         """Decode whole texts from their beginning, each in its stream; fastest where they come longest first and the
@@ -119,7 +121,7 @@ class Decoder:
         streams are neighbours. What a stream is padded with is taken out again. OutOfTime, ModelUnusable.
         """
         streams, tokens = list(texts), list(texts.values())
-        for part in rectangles([len(text) for text in tokens], self._batch_tokens, may_pad=self._weights.can_forget):
+        for part in rectangles([len(text) for text in tokens], self.batch_tokens, may_pad=self._weights.can_forget):
             batch = Batch()
             for stream, text in zip(streams[: part.streams], tokens, strict=False):
                 piece = list(text[part.begin : part.end])
@@ -174,6 +176,15 @@ class Decoder:
 
     def _should_abort(self, _data: Any) -> bool:
         return self._interrupt.pending or (self._deadline is not None and time.monotonic() > self._deadline)
+
+
+def check_numbers(rows: Rows, name: str) -> None:
+    """Refuse what a damaged model computes: a score that is not a number would rank in silence. ModelUnusable."""
+    if not np.isfinite(rows).all():
+        raise ModelUnusable(
+            f"{name} computes what are no numbers: its weights are damaged, or too large for their type. Download it "
+            "again, or use another model."
+        )
 
 
 def usable_cores() -> int:

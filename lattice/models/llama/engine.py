@@ -25,7 +25,7 @@ import numpy.typing as npt
 from lattice.errors import ModelUnusable
 from lattice.models.kinds import refusal
 from lattice.models.llama.chat import framed
-from lattice.models.llama.decoding import Batch, Decoder, Rows, log_softmax, log_softmax_at, usable_cores
+from lattice.models.llama.decoding import Batch, Decoder, Rows, check_numbers, log_softmax, log_softmax_at, usable_cores
 from lattice.models.llama.generation import Generated, generated
 from lattice.models.llama.pooled import PairReading, Pooled, Vectors
 from lattice.models.llama.state_files import StateFiles
@@ -154,7 +154,7 @@ class LlamaEngine:
     ) -> LabelReading:
         """Read how probable each label is as the first thing said after each prompt.
 
-        Labels must be single tokens of the model: ValueError names one that is not. Prompts that fit a stream are
+        Labels must be single tokens of the model: ModelUnusable names one that is not. Prompts that fit a stream are
         decoded together, longer ones alone; one that is too long even so loses the end of its static half.
         """
         started = time.perf_counter()
@@ -305,9 +305,14 @@ class LlamaEngine:
 
     def _fit_continuation(self, text: str) -> tuple[list[int], int]:
         tokens = self.tokenize(text)
-        limit = self._streams.capacity // 2
+        # All of its logits are wanted, and only those of one batch can be had.
+        limit = min(self._streams.capacity // 2, self._streams.batch_tokens)
+        if not text:
+            raise ValueError("the continuation is empty and holds no token")
         if not tokens:
-            raise ValueError("the continuation holds no token")
+            raise ModelUnusable(
+                f"The vocabulary of {self.path.name} has no token for {text[:40]!r}. Use another model."
+            )
         return tokens[:limit], int(len(tokens) > limit)
 
     def _fit_prompt(self, prompt: Prompt, room: int) -> tuple[Text, bool]:
@@ -319,7 +324,10 @@ class LlamaEngine:
     def _label(self, label: str) -> int:
         tokens = self.tokenize(label)
         if len(tokens) != 1:
-            raise ValueError(f"the label {label!r} is {len(tokens)} tokens of {self.path.name}, and must be one")
+            raise ModelUnusable(
+                f"{label!r} is {len(tokens)} tokens of {self.path.name}, and as an answer must be one. Use --judge "
+                "likelihood, which needs no answers, or another model."
+            )
         return tokens[0]
 
     # How texts are read
@@ -364,7 +372,7 @@ class LlamaEngine:
         found: list[Rows] = []
         tokens, outputs = max(len(text.tail) for text in group), max(text.outputs for text in group)
         rows = _MAX_OUTPUT_BYTES // (4 * self._open().vocabulary_size)
-        at_once = max(1, min(self.settings.batch_tokens // tokens, rows // outputs))
+        at_once = max(1, min(decoder.batch_tokens // tokens, rows // outputs))
         # Parts of equal size: a small rest would cost nearly as much as a large one.
         size = math.ceil(len(group) / math.ceil(len(group) / at_once))
         for begin in range(0, len(group), size):
@@ -373,5 +381,9 @@ class LlamaEngine:
                 batch.add(text.tail, len(text.head), sequence, outputs=text.outputs)
             decoder.decode(batch)
             ends = np.cumsum([text.outputs for text in part])
-            found += [reduce(block) for block in np.split(decoder.logits(int(ends[-1])), ends[:-1])]
+            # What is no number is told below, by an error and not by a warning.
+            with np.errstate(all="ignore"):
+                found += [reduce(block) for block in np.split(decoder.logits(int(ends[-1])), ends[:-1])]
+        for kept in found:
+            check_numbers(kept, self.path.name)
         return found

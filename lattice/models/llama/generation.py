@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lattice.errors import ModelUnusable
-from lattice.models.llama.decoding import Batch, Decoder, Rows
+from lattice.models.llama.decoding import Batch, Decoder, Rows, check_numbers
+from lattice.models.llama.grammars import grammar_flaw
 from lattice.models.llama.weights import Weights
 from lattice.types import OutOfTime, Usage
 
@@ -57,7 +58,9 @@ def generated(
     position = len(head) + len(tail)
     with _allowing(weights, grammar) as allowing:
         while len(said) < max_tokens:
-            token = allowing.likeliest(decoder.logits(1)[0])
+            logits = decoder.logits(1)[0]
+            check_numbers(logits, weights.path.name)
+            token = allowing.likeliest(logits)
             if weights.ends(token):
                 return _answer(said, "end")
             said.append(weights.piece(token))
@@ -119,11 +122,10 @@ def _allowing(weights: Weights, grammar: str | None) -> Iterator[_Anything | _Gr
     if grammar is None:
         yield _Anything()
         return
-    # An empty one would hold the model to nothing, and what follows a NUL would not be seen.
-    usable = bool(grammar) and "\0" not in grammar
-    handle = usable and llama_cpp.llama_sampler_init_grammar(weights.vocabulary, grammar.encode(), b"root")
+    flaw = grammar_flaw(grammar)
+    handle = flaw is None and llama_cpp.llama_sampler_init_grammar(weights.vocabulary, grammar.encode(), b"root")
     if not handle:
-        raise ModelUnusable(f"llama.cpp refuses this grammar: {grammar[:200]!r}")
+        raise ModelUnusable(f"llama.cpp refuses this grammar, which {flaw or 'it cannot read'}: {grammar[:200]!r}")
     try:
         yield _Grammar(handle, weights.path.name)
     finally:

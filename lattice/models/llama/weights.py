@@ -68,7 +68,8 @@ class Weights:
     def piece_of(self, key: str) -> str:
         """Give the text of the token whose id the file has under `key`, control tokens too; empty where it has none."""
         token = self.metadata(key)
-        return self.spelling(int(token)) if token is not None and token.isdigit() else ""
+        known = token is not None and token.isdecimal() and int(token) < self.vocabulary_size
+        return self.spelling(int(token)) if token is not None and known else ""
 
     def spelling(self, token: int) -> str:
         """Give the text of a token, control tokens too."""

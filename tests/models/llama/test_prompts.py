@@ -79,7 +79,7 @@ def test_what_is_longer_than_every_context_is_cut_and_counted(engine: LlamaEngin
 
 
 def test_a_label_must_be_one_token(engine: LlamaEngine) -> None:
-    with pytest.raises(ValueError, match="incomprehensibilities"):
+    with pytest.raises(ModelUnusable, match=r"incomprehensibilities.*--judge likelihood"):
         engine.label_logits([_bare("a", "b")], ["incomprehensibilities"])
 
 
