@@ -1,7 +1,7 @@
 """A tree that shows only what filters admit, so that a search need not know of filters.
 
 What holds no admitted leaf is not there. A node of which one child is left is that child: opening it would cost a slate
-and decide nothing. And a node of which little is left is described by what is.
+and decide nothing. And a node of which very little is left is described by its names.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from lattice.traversal.windows import first_words
 from lattice.types import Candidate, Node, Tree
 
-# Below this share of admitted leaves a node's own description misleads more than it tells (benchmarks/filters.py).
-DESCRIBED_BELOW = 0.5
-# A description of names: as long as one that was written at the build, 40 words.
-NAMES = 5
+# A partly admitted node with no more leaves than this is described by their names, which then tell all of it. With more
+# left, a choice of names says less of it than the description of the whole does (docs/benchmarks.md).
+NAMED_UP_TO = 5
+# As long as a description that was written at the build: 40 words.
 NAME_WORDS = 8
 BETWEEN_NAMES = "; "
 
@@ -47,13 +47,13 @@ def count_leaves(outline: Sequence[tuple[int, int | None, int | None]], passages
 class AdmittedTree:
     """The admitted part of a tree; satisfies `types.Tree`.
 
-    Nodes keep their ids. Parents, depths and numbers of leaves are those of the part. `described_below` is the share of
-    admitted leaves below which a node is described by the names of what is left.
+    Nodes keep their ids. Parents, depths and numbers of leaves are those of the part. A node that is not whole and has
+    at most `named_up_to` leaves left is described by their names.
     """
 
-    def __init__(self, tree: Tree, admission: Admission, described_below: float = DESCRIBED_BELOW) -> None:
+    def __init__(self, tree: Tree, admission: Admission, named_up_to: int = NAMED_UP_TO) -> None:
         self._tree, self._leaves = tree, admission.leaves
-        self._described_below = described_below
+        self._named_up_to = named_up_to
         self._root = replace(tree.root(), leaves=admission.leaves[tree.root().id])
         self._seen: dict[int, Node] = {self._root.id: self._root}
         self._names: dict[int, str] = {}
@@ -105,21 +105,19 @@ class AdmittedTree:
         return self._root if self._leaves[above.id] == self._root.leaves else self.node(above.id)
 
     def _is_little(self, node: int) -> bool:
-        whole = self._tree.node(node).leaves
-        return self._leaves[node] < whole and self._leaves[node] < self._described_below * whole
+        return not self._is_whole(node) and self._leaves[node] <= self._named_up_to
+
+    def _is_whole(self, node: int) -> bool:
+        return self._leaves[node] == self._tree.node(node).leaves
 
     def _named(self, node: int) -> str:
         if node not in self._names:
-            pieces = (self._tree.node(piece).description for piece in self._pieces(node, NAMES))
-            self._names[node] = BETWEEN_NAMES.join(dict.fromkeys(first_words(piece, NAME_WORDS) for piece in pieces))
+            names = (first_words(self._tree.node(piece).description, NAME_WORDS) for piece in self._pieces(node))
+            self._names[node] = BETWEEN_NAMES.join(dict.fromkeys(names))
         return self._names[node]
 
-    def _pieces(self, node: int, count: int) -> list[int]:
-        """Choose about `count` nodes below of which all is left, from the largest branches, each of its own branch."""
-        if self._leaves[node] == self._tree.node(node).leaves:
+    def _pieces(self, node: int) -> list[int]:
+        """Give the largest nodes at or below one of which nothing is left out."""
+        if self._is_whole(node):
             return [node]
-        largest = sorted(self._below(node), key=lambda child: (-self._leaves[child.id], child.id))[:count]
-        each, more = divmod(count, len(largest))
-        return [
-            piece for i, child in enumerate(largest) for piece in self._pieces(child.id, each + (1 if i < more else 0))
-        ]
+        return [piece for child in self._below(node) for piece in self._pieces(child.id)]

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lattice.traversal.admitted import BETWEEN_NAMES, NAME_WORDS, NAMES, Admission, AdmittedTree, count_leaves
+from lattice.traversal.admitted import (
+    BETWEEN_NAMES,
+    NAME_WORDS,
+    NAMED_UP_TO,
+    Admission,
+    AdmittedTree,
+    count_leaves,
+)
 from lattice.traversal.prior import Prior, PriorHit
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.stand_ins import MemoryTree, ScriptedJudge
@@ -21,8 +30,8 @@ def _admission(nodes: list[Node], leaves: set[int]) -> Admission:
     return Admission(mask, count_leaves([(node.id, node.parent, node.passage) for node in nodes], mask))
 
 
-def _admitted(leaves: set[int], nodes: list[Node] = NODES, described_below: float = 0.5) -> AdmittedTree:
-    return AdmittedTree(MemoryTree(nodes), _admission(nodes, leaves), described_below)
+def _admitted(leaves: set[int], nodes: list[Node] = NODES, named_up_to: int = 2) -> AdmittedTree:
+    return AdmittedTree(MemoryTree(nodes), _admission(nodes, leaves), named_up_to)
 
 
 def _children(tree: AdmittedTree, node: int) -> list[int]:
@@ -74,24 +83,21 @@ def test_everything_admitted_is_the_tree_itself() -> None:
     assert tree.candidates((2, 5)) == whole.candidates((2, 5))
 
 
-def test_a_node_of_which_little_is_left_is_described_by_what_is() -> None:
+def test_a_node_of_which_little_is_left_is_described_by_the_names_of_that() -> None:
     tree = _admitted({5, 8, 9, 11, 12, 13})
-    one, most, whole = (candidate.text for candidate in tree.candidates((2, 3, 4)))
-    assert (one, most, whole) == ("leaf 5", "node 3", "node 4")
-    (root,) = _admitted({5, 8, 11}).candidates((1,))
-    assert root.text == BETWEEN_NAMES.join(["leaf 5", "leaf 8", "leaf 11"])
-    assert _admitted({5, 8, 11}, described_below=0.0).candidates((1,))[0].text == "everything"
+    little, pair, whole = (candidate.text for candidate in tree.candidates((2, 3, 4)))
+    assert (little, pair, whole) == ("leaf 5", "leaf 8; leaf 9", "node 4")
+    assert tree.candidates((1,))[0].text == "everything"  # of which six are left
+    assert _admitted({5, 8, 9}, named_up_to=0).candidates((3,))[0].text == "node 3"
 
 
-def test_descriptions_by_names_are_short_and_take_from_all_branches() -> None:
-    nodes = full_tree(8, 3)
-    tree = _admitted({node.id for node in nodes if node.is_leaf and node.id % 7 == 0}, nodes)
-    (root,) = tree.candidates((1,))
-    assert len(root.text.split()) <= NAMES * NAME_WORDS
-    names = [int(name.removeprefix("leaf ")) for name in root.text.split(BETWEEN_NAMES)]
-    assert len(names) == NAMES
-    parents = {node.id: node.parent for node in nodes}
-    assert len({parents[parents[name] or 1] for name in names}) == NAMES
+def test_names_are_those_of_whole_nodes_and_short() -> None:
+    (root,) = _admitted({5, 8, 9, 10}, named_up_to=4).candidates((1,))
+    assert root.text == "leaf 5; node 3"
+    long = [replace(node, description="word " * 50) for node in NODES]
+    (root,) = _admitted({5, 8, 11}, long, NAMED_UP_TO).candidates((1,))
+    assert root.text.split() == ["word"] * NAME_WORDS  # alike, so once
+    assert BETWEEN_NAMES not in root.text
 
 
 @st.composite
