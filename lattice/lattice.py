@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from lattice.asynchronous import AsyncSearch
 from lattice.errors import UsageError
 from lattice.filters import Admissions, resolved, rules_of
 from lattice.models.prompts import RELEVANCE
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import networkx
 
     from lattice.indexing import Progress
-    from lattice.models.llama.engine import LlamaEngine
-    from lattice.models.remote.model import RemoteModel
     from lattice.models.remote.server import Server
 
 Model = str | Path | None
@@ -62,7 +61,7 @@ class Answer:
     step: Step | None = None
 
 
-class Lattice:
+class Lattice(AsyncSearch):
     """An index that is open for search; a context manager. Use one object a thread.
 
     >>> with Lattice.index("notes") as notes:
@@ -82,13 +81,12 @@ class Lattice:
         """Wrap an open store; a `judge` of your own replaces what `model` would give (tests, simulations)."""
         self.store = store
         self.model = model
+        self._given = judge
         self._judge_name: JudgeName = judge if isinstance(judge, str) else "auto"
         self._judge: Judge | None = None if isinstance(judge, str) else judge
         self._relevance = relevance
         self._server = server
         self._engine_settings = engine
-        self._engine: LlamaEngine | None = None
-        self._remote: RemoteModel | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
         self._build: str | None = None
@@ -145,12 +143,19 @@ class Lattice:
 
     def close(self) -> None:
         """Close the index file, and free the model, or end the connections, where this object has loaded it."""
+        if self._worker is not None:
+            self._worker.close()
         self.store.close()
         for loaded in (self._engine, self._remote):
             if loaded is not None:
                 loaded.close()
                 self._judge = None
         self._engine = self._remote = None
+
+    def sibling(self) -> Lattice:
+        """Open the same index once more, for the thread that calls, to be read in the same way."""
+        store = Store.open(self.store.path)
+        return Lattice(store, self.model, self._given, self._relevance, self._server, self._engine_settings)
 
     def __enter__(self) -> Self:
         return self

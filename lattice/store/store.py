@@ -96,6 +96,11 @@ class Store:
         self._is_closed = True
         self._forget()
 
+    def check_open(self) -> None:
+        """Raise IndexProblem where the store was closed; any thread may ask."""
+        if self._is_closed:
+            raise IndexProblem(f"The index {self.path} is closed. Open it again before you use it.")
+
     def __enter__(self) -> Self:
         return self
 
