@@ -85,9 +85,7 @@ def search_command(
     pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
-    What --path, --exclude, --type and --since leave out is neither read nor found. Globs are relative to the indexed
-    folder, whatever the working directory. A --budget of seconds caps the tokens that are read otherwise; one of
-    iterations (20it) stands in their place.
+    Globs are relative to the indexed folder. A --budget of seconds caps the usual tokens; iterations replace them.
 
     \b
     lattice search "why does my actor leak memory"
@@ -96,16 +94,13 @@ def search_command(
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
-    from lattice.traversal.judges.choice import check_judge
 
     query = _query(words)
     if no_model and model is not None:
         raise UsageError("--model and --no-model contradict each other; give one of them.")
-    check_judge(judge, relevance)
-    server = _server(llm, llm_model, judge, has_other=no_model or model is not None)
-    started = time.monotonic()
+    server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
-    opened = choose_index(index)
+    started, opened = time.monotonic(), choose_index(index)
     with Lattice.open(
         opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
     ) as lattice:
@@ -114,9 +109,7 @@ def search_command(
         )
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:
-            # Whoever asked for --no-model needs no cure for it.
-            told = replace(answer, notice=None) if no_model and answer.stopped != "filters" else answer
-            _afterwards(lattice, told, time.monotonic() - started)
+            _afterwards(lattice, answer, time.monotonic() - started, without_model=no_model)
         if interrupted:
             ctx.exit(EXIT_INTERRUPTED)
         assert answer is not None
@@ -132,8 +125,13 @@ def _query(words: tuple[str, ...]) -> str:
     return query
 
 
-def _server(llm: str | None, name: str | None, judge: JudgeName, *, has_other: bool) -> Server | None:
+def _server(
+    llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
+) -> Server | None:
     """Give the server that reads, and say so where it is not on this machine; None where none was asked for."""
+    from lattice.traversal.judges.choice import check_judge
+
+    check_judge(judge, relevance)
     if llm is None and judge != "remote":
         if name is not None:
             raise UsageError("--llm-model names a model of a server; name the server too: --llm URL.")
@@ -170,7 +168,7 @@ def _follow(stream: Iterator[Answer], view: View) -> tuple[Answer | None, bool]:
     return answer, interrupted
 
 
-def _afterwards(lattice: Lattice, answer: Answer, seconds: float) -> None:
+def _afterwards(lattice: Lattice, answer: Answer, seconds: float, *, without_model: bool) -> None:
     """Say on standard error what the hits do not, and remember them for `lattice show`."""
     from lattice.store.places import remember_hits
 
@@ -183,7 +181,7 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float) -> None:
         return
     if not answer.hits:
         notice("Nothing found. Try other words; fewer filters or a lower --min-relevance where they were given.")
-    if answer.notice is not None:
+    if answer.notice is not None and not without_model:  # whoever asked for --no-model needs no cure for it
         notice(f"mode: {answer.mode}. {answer.notice}")
     if answer.stopped == "interrupted":
         notice("Interrupted; these are the hits so far.")

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -398,19 +397,3 @@ def test_ctrl_c_ends_the_waiting_while_the_server_still_hangs() -> None:
             finally:
                 process.kill()
         assert not server.released.is_set()
-
-
-def test_another_thread_can_end_the_waiting_until_it_is_allowed_again() -> None:
-    with serving(hangs, says("after")) as server, ThreadPoolExecutor(1) as thread:
-        model = asked(server)
-        waiting = thread.submit(model.ask, QUESTION)
-        while not server.questions:
-            pass
-        model.stop()
-        with pytest.raises(OutOfTime):
-            waiting.result(PATIENCE)
-        with pytest.raises(OutOfTime):
-            model.ask(QUESTION)
-        model.resume()
-        assert model.ask(QUESTION).text == "after"
-        model.close()
