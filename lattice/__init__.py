@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from lattice.lattice import Answer, Lattice
     from lattice.models.remote.server import Server
     from lattice.traversal.search import SearchSettings
-    from lattice.types import BuildSettings, Hit, Location, TrailNode, Usage
+    from lattice.types import BuildSettings, Filters, Hit, Location, TrailNode, Usage
 
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "BuildSettings",
+    "Filters",
     "Hit",
     "Lattice",
     "LatticeError",
@@ -31,6 +32,7 @@ __all__ = [
 _HOMES = {
     "Answer": "lattice.lattice",
     "BuildSettings": "lattice.types",
+    "Filters": "lattice.types",
     "Hit": "lattice.types",
     "Lattice": "lattice.lattice",
     "LatticeError": "lattice.errors",

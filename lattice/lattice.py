@@ -6,28 +6,30 @@ import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from lattice.asynchronous import AsyncSearch
 from lattice.errors import UsageError
+from lattice.filters import Admissions, resolved, rules_of
 from lattice.models.prompts import RELEVANCE
 from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
+from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.prior import Prior, fuse, prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.snippets import snippet
 from lattice.traversal.steps import Ranked, Step
-from lattice.types import BuildSettings, Embedder, Hit, Judge, Matrix, TrailNode, Usage
+from lattice.types import BuildSettings, Embedder, Filters, Hit, Judge, Matrix, Node, TrailNode, Tree, Usage
 
 if TYPE_CHECKING:
     import networkx
 
     from lattice.indexing import Progress
-    from lattice.models.llama.engine import LlamaEngine
-    from lattice.models.remote.model import RemoteModel
     from lattice.models.remote.server import Server
 
 Model = str | Path | None
@@ -44,7 +46,8 @@ class Answer:
 
     `mode` is "lattice" where a model reads, "prior" where none does; `notice` then says why, and the cure. Where one
     reads, `notice` says what was wrong with its answers. `stopped` is None while the search goes on, then "budget",
-    "iterations", "seconds", "exhausted" or, without a model, "prior".
+    "iterations", "seconds", "exhausted" or, without a model, "prior"; "filters" where they left nothing to search, and
+    `notice` then says which.
     `step` holds what was read since the last answer (None for the lexical hits that come first).
     """
 
@@ -58,7 +61,7 @@ class Answer:
     step: Step | None = None
 
 
-class Lattice:
+class Lattice(AsyncSearch):
     """An index that is open for search; a context manager. Use one object a thread.
 
     >>> with Lattice.index("notes") as notes:
@@ -78,16 +81,16 @@ class Lattice:
         """Wrap an open store; a `judge` of your own replaces what `model` would give (tests, simulations)."""
         self.store = store
         self.model = model
+        self._given = judge
         self._judge_name: JudgeName = judge if isinstance(judge, str) else "auto"
         self._judge: Judge | None = None if isinstance(judge, str) else judge
         self._relevance = relevance
         self._server = server
         self._engine_settings = engine
-        self._engine: LlamaEngine | None = None
-        self._remote: RemoteModel | None = None
         self._embedder: Embedder | None = None
         self._vectors: Matrix | None = None
         self._build: str | None = None
+        self._admissions = Admissions()
 
     @classmethod
     def index(
@@ -140,12 +143,19 @@ class Lattice:
 
     def close(self) -> None:
         """Close the index file, and free the model, or end the connections, where this object has loaded it."""
+        if self._worker is not None:
+            self._worker.close()
         self.store.close()
         for loaded in (self._engine, self._remote):
             if loaded is not None:
                 loaded.close()
                 self._judge = None
         self._engine = self._remote = None
+
+    def sibling(self) -> Lattice:
+        """Open the same index once more, for the thread that calls, to be read in the same way."""
+        store = Store.open(self.store.path)
+        return Lattice(store, self.model, self._given, self._relevance, self._server, self._engine_settings)
 
     def __enter__(self) -> Self:
         return self
@@ -154,29 +164,44 @@ class Lattice:
         self.close()
 
     def search(
-        self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        settings: SearchSettings | None = None,
+        min_relevance: float = 0.0,
+        filters: Filters | None = None,
     ) -> list[Hit]:
-        """Give the best `limit` passages for `query`, most relevant first; UsageError for an empty query."""
+        """Give the best `limit` passages for `query`, most relevant first, of those that `filters` admit.
+
+        UsageError for an empty query, or filters that cannot be understood.
+        """
         hits: tuple[Hit, ...] = ()
-        for answer in self.iter_search(query, limit, settings=settings, min_relevance=min_relevance):
+        for answer in self.iter_search(query, limit, settings=settings, min_relevance=min_relevance, filters=filters):
             hits = answer.hits
         return list(hits)
 
     def iter_search(
-        self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        settings: SearchSettings | None = None,
+        min_relevance: float = 0.0,
+        filters: Filters | None = None,
     ) -> Generator[Answer, None, None]:
         """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration.
 
         The index is held at one generation until the generator ends or is closed.
         """
-        _check(query, limit, min_relevance)  # here, and not at the first `next`
-        return self._answers(query, limit, min_relevance, settings or SearchSettings())
+        _check(query, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
+        return self._answers(query, limit, min_relevance, settings or SearchSettings(), filters)
 
     def _answers(
-        self, query: str, limit: int, min_relevance: float, settings: SearchSettings
+        self, query: str, limit: int, min_relevance: float, settings: SearchSettings, filters: Filters | None
     ) -> Generator[Answer, None, None]:
         with self.store.reading():
-            yield from _Session(self, query, limit, min_relevance).answers(settings)
+            yield from _Session(self, query, limit, min_relevance, self.admission(filters)).answers(settings)
 
     def tree(self) -> networkx.DiGraph:
         """Give the tree as a graph: edges lead from parent to child, passages are the leaves.
@@ -223,21 +248,29 @@ class Lattice:
         """Say what went wrong beside the reading: KV states that could not be kept on disk."""
         return None if self._engine is None else self._engine.problem
 
-    def prior(self, query: str) -> Prior:
-        """Give what lexical and vector search expect for `query`, before anyone reads."""
-        lexical = self.store.lexical(query, PRIOR_DEPTH)
-        fused = fuse(lexical, self.similar(query, PRIOR_DEPTH), PRIOR_DEPTH)
+    def admission(self, filters: Filters | None) -> Admission | None:
+        """Give what `filters` admit of the index as it stands; None where nothing is filtered. UsageError."""
+        if filters is None or filters == Filters():
+            return None
+        return self._admissions.of(filters, self.store, self.store.status().build)
+
+    def prior(self, query: str, admission: Admission | None = None) -> Prior:
+        """Give what lexical and vector search expect for `query`, before anyone reads, of what is admitted."""
+        lexical = self.store.lexical(query, PRIOR_DEPTH, admission.passages if admission else None)
+        fused = fuse(lexical, self.similar(query, PRIOR_DEPTH, admission), PRIOR_DEPTH)
         leaves = self.store.leaves([passage for passage, _ in fused])
         return prior_of(fused, {passage: leaf.id for passage, leaf in leaves.items()})
 
-    def similar(self, query: str, limit: int) -> list[tuple[int, float]]:
-        """Give the passages nearest to the query by cosine similarity, exactly, ties by id."""
+    def similar(self, query: str, limit: int, admission: Admission | None = None) -> list[tuple[int, float]]:
+        """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted."""
         import numpy as np
 
         self._load_vectors()
         assert self._vectors is not None
         assert self._embedder is not None
         similarity = self._vectors @ self._embedder.embed([query])[0]
+        if admission is not None:
+            similarity = np.where(np.frombuffer(admission.passages, dtype=np.bool_), similarity, 0.0)
         count = min(limit, len(similarity))
         nearest = np.argpartition(-similarity, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
         found = ((int(i) + 1, float(similarity[i])) for i in nearest if similarity[i] > 0.0)
@@ -256,15 +289,23 @@ class Lattice:
 class _Session:
     """One query: everything that its answers have in common."""
 
-    def __init__(self, lattice: Lattice, query: str, limit: int, min_relevance: float) -> None:
+    def __init__(
+        self, lattice: Lattice, query: str, limit: int, min_relevance: float, admission: Admission | None
+    ) -> None:
         self._lattice, self._store = lattice, lattice.store
         self._query, self._limit, self._min_relevance = query, limit, min_relevance
+        self._admission = admission
+        self._tree: Tree = lattice.store if admission is None else AdmittedTree(lattice.store, admission)
         self._root = lattice.store.status().root
 
     def answers(self, settings: SearchSettings) -> Generator[Answer, None, None]:
         started = time.monotonic()
+        if self._admission is not None and self._admission.nothing is not None:
+            mode = self._mode()
+            yield Answer(self._query, self._root, mode, "filters", (), notice=self._admission.nothing)
+            return
         yield self._at_once()
-        prior = self._lattice.prior(self._query)
+        prior = self._lattice.prior(self._query, self._admission)
         judge = self._lattice.judge()
         if judge is None:
             yield self._without_model(prior)
@@ -275,7 +316,7 @@ class _Session:
             judge = replace(judge, deadline=started + settings.seconds)
         notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
-        for step in search(self._query, self._store, judge, prior, settings, costs):
+        for step in search(self._query, self._tree, judge, prior, settings, costs):
             if step.stopped is not None and isinstance(judge, RemoteJudge):
                 judge.check()
             for slate in step.slates:
@@ -285,11 +326,15 @@ class _Session:
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, notice, step)
 
     def _at_once(self) -> Answer:
-        lexical = self._store.lexical(self._query, PRIOR_DEPTH)
+        admitted = self._admission.passages if self._admission else None
+        lexical = self._store.lexical(self._query, PRIOR_DEPTH, admitted)
         leaves = self._store.leaves([passage for passage, _ in lexical])
         prior = prior_of(fuse(lexical, (), PRIOR_DEPTH), {passage: leaf.id for passage, leaf in leaves.items()})
         hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
-        return Answer(self._query, self._root, "lattice" if self._lattice.reads else "prior", None, hits)
+        return Answer(self._query, self._root, self._mode(), None, hits)
+
+    def _mode(self) -> Literal["lattice", "prior"]:
+        return "lattice" if self._lattice.reads else "prior"
 
     def _without_model(self, prior: Prior) -> Answer:
         hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
@@ -305,7 +350,6 @@ class _Session:
         assert node.passage is not None
         passage = self._store.passage(node.passage)
         shown, marks = snippet(self._query, passage.text)
-        trail = tuple(TrailNode(above.id, above.description) for above in self._store.ancestors(node.id)[1:])
         return Hit(
             rank=rank,
             id=node.id,
@@ -317,17 +361,23 @@ class _Session:
             marks=marks,
             relevance=round(ranked.relevance, 4),
             judged=ranked.judged,
-            trail=trail,
+            trail=self._trail(node),
         )
 
+    def _trail(self, leaf: Node) -> tuple[TrailNode, ...]:
+        """Give the nodes above a leaf, as a judge reads them."""
+        above = tuple(node.id for node in self._store.ancestors(leaf.id)[1:])
+        return tuple(TrailNode(one.node, one.text) for one in self._tree.candidates(above))
 
-def _check(query: str, limit: int, min_relevance: float) -> None:
+
+def _check(query: str, limit: int, min_relevance: float, filters: Filters) -> None:
     if not query.strip():
         raise UsageError("The query is empty: say what you are looking for.")
     if limit < 1:
         raise UsageError(f"limit is {limit}; ask for 1 hit or more.")
     if not 0.0 <= min_relevance <= 1.0:
         raise UsageError(f"min_relevance is {min_relevance}; relevance lies between 0 and 1.")
+    rules_of(resolved(filters, date.today()))
 
 
 def _check_server(server: Server | None, model: Model, judge: Judge | JudgeName) -> None:

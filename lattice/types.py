@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -227,6 +228,23 @@ class Hit:
     relevance: float
     judged: bool
     trail: tuple[TrailNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which documents a search may find: those for which all that is given holds. Nothing given admits everything.
+
+    `paths` and `exclude` are globs as in .gitignore, relative to the root: one of `paths` must match the document or a
+    folder above it, none of `exclude` may. `types` are suffixes ("md") or families ("markdown", "code"). `since` is the
+    earliest change of the file: a date, a time, either in ISO 8601, or an age ("30d", "2w", "6m", "1y").
+    `excluded_ids` names documents that count as absent, as `Hit.path` does.
+    """
+
+    paths: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    since: date | str | None = None
+    exclude: tuple[str, ...] = ()
+    excluded_ids: frozenset[str] = frozenset()
 
 
 class Judge(Protocol):

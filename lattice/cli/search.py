@@ -8,10 +8,12 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from lattice.cli.budget import budget_option
+from lattice.cli.filters import chosen_filters, filter_options
 from lattice.cli.indexes import changed_words, changes_of
 from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
 from lattice.cli.render import usage_words
@@ -46,10 +48,8 @@ if TYPE_CHECKING:
     metavar="X",
     help="Leave out hits below X.",
 )
-@click.option("--budget", type=click.IntRange(1), metavar="TOKENS", help="Tokens that the model may read.")
-@click.option(
-    "--seconds", type=click.FloatRange(0), callback=finite, metavar="S", help="Stop the reading after S seconds."
-)
+@filter_options
+@budget_option
 @engine_option
 @kv_cache_option
 @index_option
@@ -67,8 +67,7 @@ def search_command(
     relevance: str | None,
     no_model: bool,
     min_relevance: float,
-    budget: int | None,
-    seconds: float | None,
+    budget: SearchSettings,
     engine: EngineSettings | None,
     kv_cache: int,
     index: Path | None,
@@ -86,31 +85,31 @@ def search_command(
     pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
+    Globs are relative to the indexed folder. A --budget of seconds caps the usual tokens; iterations replace them.
+
     \b
     lattice search "why does my actor leak memory"
     lattice search "why does my actor leak memory" --llm http://127.0.0.1:8080
+    lattice search "opening hours" --path 'museums/' --type md,pdf --since 1y
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
-    from lattice.traversal.judges.choice import check_judge
 
     query = _query(words)
     if no_model and model is not None:
         raise UsageError("--model and --no-model contradict each other; give one of them.")
-    check_judge(judge, relevance)
-    server = _server(llm, llm_model, judge, has_other=no_model or model is not None)
-    started = time.monotonic()
+    server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
-    opened = choose_index(index)
+    started, opened = time.monotonic(), choose_index(index)
     with Lattice.open(
         opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
     ) as lattice:
-        stream = lattice.iter_search(query, limit, settings=_settings(budget, seconds), min_relevance=min_relevance)
+        stream = lattice.iter_search(
+            query, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
+        )
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:
-            # Whoever asked for --no-model needs no cure for it.
-            told = replace(answer, notice=None) if no_model else answer
-            _afterwards(lattice, told, time.monotonic() - started)
+            _afterwards(lattice, answer, time.monotonic() - started, without_model=no_model)
         if interrupted:
             ctx.exit(EXIT_INTERRUPTED)
         assert answer is not None
@@ -126,8 +125,13 @@ def _query(words: tuple[str, ...]) -> str:
     return query
 
 
-def _server(llm: str | None, name: str | None, judge: JudgeName, *, has_other: bool) -> Server | None:
+def _server(
+    llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
+) -> Server | None:
     """Give the server that reads, and say so where it is not on this machine; None where none was asked for."""
+    from lattice.traversal.judges.choice import check_judge
+
+    check_judge(judge, relevance)
     if llm is None and judge != "remote":
         if name is not None:
             raise UsageError("--llm-model names a model of a server; name the server too: --llm URL.")
@@ -143,13 +147,6 @@ def _server(llm: str | None, name: str | None, judge: JudgeName, *, has_other: b
         how = "" if server.is_encrypted else ", unencrypted"
         notice(f"The query and passages of the index are sent to {server.host}{how}.")
     return server
-
-
-def _settings(budget: int | None, seconds: float | None) -> SearchSettings:
-    from lattice.traversal.search import SearchSettings
-
-    given: dict[str, Any] = {"budget_tokens": budget, "seconds": seconds}
-    return SearchSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 def _follow(stream: Iterator[Answer], view: View) -> tuple[Answer | None, bool]:
@@ -171,7 +168,7 @@ def _follow(stream: Iterator[Answer], view: View) -> tuple[Answer | None, bool]:
     return answer, interrupted
 
 
-def _afterwards(lattice: Lattice, answer: Answer, seconds: float) -> None:
+def _afterwards(lattice: Lattice, answer: Answer, seconds: float, *, without_model: bool) -> None:
     """Say on standard error what the hits do not, and remember them for `lattice show`."""
     from lattice.store.places import remember_hits
 
@@ -179,9 +176,12 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float) -> None:
     problem = remember_hits(store.path, answer.query, [hit.id for hit in answer.hits], store.status().build)
     if problem is not None:
         notice(f"`lattice show N` will not know these hits: {problem}")
+    if answer.stopped == "filters":
+        notice(str(answer.notice))
+        return
     if not answer.hits:
-        notice("Nothing found. Try other words, or a lower --min-relevance where one was given.")
-    if answer.notice is not None:
+        notice("Nothing found. Try other words; fewer filters or a lower --min-relevance where they were given.")
+    if answer.notice is not None and not without_model:  # whoever asked for --no-model needs no cure for it
         notice(f"mode: {answer.mode}. {answer.notice}")
     if answer.stopped == "interrupted":
         notice("Interrupted; these are the hits so far.")

@@ -13,11 +13,11 @@ from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.losses import documents_of
 from lattice.lattice import Lattice
+from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.likelihood import LikelihoodJudge
-from lattice.traversal.prior import Prior
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.steps import Step
-from lattice.types import Candidate, Judgement, Node, Slate, Tree, Usage
+from lattice.types import Candidate, Filters, Judgement, Node, Slate, Tree, Usage
 
 DEPTH = 100  # documents of a ranking: what Recall@100 looks at
 
@@ -67,7 +67,7 @@ def prior(bench: Bench) -> Answer:
     """Our lexical and vector search, fused, before any model reads."""
 
     def answer(query: str) -> Iterator[Answered]:
-        hits = bench.lattice.prior(bench.collection.queries[query]).hits
+        hits = bench.lattice.prior(bench.collection.queries[query], _admission(bench, query)).hits
         yield Answered(_documents(bench, query, [hit.leaf for hit in hits]))
 
     return answer
@@ -75,12 +75,12 @@ def prior(bench: Bench) -> Answer:
 
 def rerank(bench: Bench) -> Answer:
     """The prior's best, read in its order by the same judge under the same calibration and budget: no tree."""
-    return lambda query: _search(bench, query, Flat(bench.lattice.store), bench.judge(), bench.settings)
+    return lambda query: _search(bench, query, Flat(_tree(bench, query)), bench.judge(), bench.settings)
 
 
 def lattice(bench: Bench) -> Answer:
     """The default search."""
-    return lambda query: _search(bench, query, bench.lattice.store, bench.judge(), bench.settings)
+    return lambda query: _search(bench, query, _tree(bench, query), bench.judge(), bench.settings)
 
 
 def oracle(bench: Bench) -> Answer:
@@ -92,7 +92,7 @@ def oracle(bench: Bench) -> Answer:
 
     def answer(query: str) -> Iterator[Answered]:
         judge = PerfectJudge(_truth(bench, query), bench.judge())
-        return _search(bench, query, bench.lattice.store, judge, trusting)
+        return _search(bench, query, _tree(bench, query), judge, trusting)
 
     return answer
 
@@ -168,17 +168,19 @@ def _search(
     bench: Bench, query: str, tree: Tree, judge: LikelihoodJudge | PerfectJudge, settings: SearchSettings
 ) -> Iterator[Answered]:
     text = bench.collection.queries[query]
-    expected = _without_excluded(bench, query, bench.lattice.prior(text))
+    expected = bench.lattice.prior(text, _admission(bench, query))
     for step in search(text, tree, judge, expected, settings, judge.costs):
         yield Answered(_documents(bench, query, [one.node for one in step.ranking]), step.usage, step)
 
 
-def _without_excluded(bench: Bench, query: str, expected: Prior) -> Prior:
-    if not bench.collection.excluded.get(query):
-        return expected
-    names = documents_of(bench.lattice.store, [hit.leaf for hit in expected.hits])
-    excluded = bench.collection.excluded[query]
-    return replace(expected, hits=tuple(hit for hit in expected.hits if names[hit.leaf] not in excluded))
+def _admission(bench: Bench, query: str) -> Admission | None:
+    """Give what a query may find, where it names documents that count as absent."""
+    return bench.lattice.admission(Filters(excluded_ids=bench.collection.excluded.get(query, frozenset())))
+
+
+def _tree(bench: Bench, query: str) -> Tree:
+    admission = _admission(bench, query)
+    return bench.lattice.store if admission is None else AdmittedTree(bench.lattice.store, admission)
 
 
 def _documents(bench: Bench, query: str, leaves: Sequence[int]) -> tuple[str, ...]:

@@ -30,16 +30,24 @@ def terms(stems: Iterable[str]) -> list[str]:
     return _TERM.findall(" ".join(stems))
 
 
-def search(connection: sqlite3.Connection, query: str, limit: int) -> list[tuple[int, float]]:
-    """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id)."""
+def search(
+    connection: sqlite3.Connection, query: str, limit: int, admitted: bytes | None = None
+) -> list[tuple[int, float]]:
+    """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id).
+
+    `admitted` holds a byte a passage, from id 1 on; those whose byte is not 1 are passed over before they are scored.
+    How rare a word is goes by all passages, admitted or not.
+    """
     counts = Counter(terms(tokens.content_stems(query)))
     wanted = list(counts) if len(counts) <= MAX_QUERY_TERMS else _weightiest(connection, counts)
     if not wanted or limit <= 0:
         return []
+    only = "" if admitted is None else "AND substr(?2, rowid, 1) = x'01' "
+    matched = " OR ".join(f'"{term}"' for term in wanted)
     rows = connection.execute(
         f"SELECT rowid, -bm25(lexical, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) AS score "
-        "FROM lexical WHERE lexical MATCH ? ORDER BY score DESC, rowid LIMIT ?",
-        (" OR ".join(f'"{term}"' for term in wanted), limit),
+        f"FROM lexical WHERE lexical MATCH ?1 {only}ORDER BY score DESC, rowid LIMIT ?3",
+        (matched, admitted, limit),
     )
     return [(int(passage), float(score)) for passage, score in rows]
 

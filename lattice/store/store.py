@@ -96,6 +96,11 @@ class Store:
         self._is_closed = True
         self._forget()
 
+    def check_open(self) -> None:
+        """Raise IndexProblem where the store was closed; any thread may ask."""
+        if self._is_closed:
+            raise IndexProblem(f"The index {self.path} is closed. Open it again before you use it.")
+
     def __enter__(self) -> Self:
         return self
 
@@ -160,6 +165,10 @@ class Store:
         found = {row[6]: _node(row) for row in self._rows(f"{_NODE} WHERE passage {_LISTED}", json.dumps(wanted))}
         return {passage: found[passage] for passage in wanted}
 
+    def outline(self) -> list[tuple[int, int | None, int | None]]:
+        """Give (id, parent, passage) of every node, parents first; the parent is None for the root alone."""
+        return self._rows("SELECT id, parent, passage FROM nodes ORDER BY id")
+
     # Documents and passages
 
     def documents(self) -> tuple[Document, ...]:
@@ -169,6 +178,14 @@ class Store:
             Document(path, title, (), content_hash, size, modified)
             for path, title, content_hash, size, modified in rows
         )
+
+    def spans(self) -> dict[str, range]:
+        """Give the ids of each document's passages, by path; a document without any is left out."""
+        rows = self._rows(
+            "SELECT path, MIN(passages.id), COUNT(*) FROM passages JOIN documents ON documents.id = passages.document "
+            "GROUP BY passages.document ORDER BY path"
+        )
+        return {path: range(first, first + count) for path, first, count in rows}
 
     def files(self) -> dict[str, tuple[int, int, str]]:
         """Give (size in bytes, mtime in ns, content hash) of each indexed file, by path: what freshness is told by."""
@@ -194,10 +211,13 @@ class Store:
 
     # Search
 
-    def lexical(self, query: str, limit: int) -> list[tuple[int, float]]:
-        """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id)."""
+    def lexical(self, query: str, limit: int, admitted: bytes | None = None) -> list[tuple[int, float]]:
+        """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id).
+
+        `admitted` holds a byte a passage, from id 1 on: only passages whose byte is 1 are looked for.
+        """
         with self._problems():
-            return lexical.search(self._connection, query, limit)
+            return lexical.search(self._connection, query, limit, admitted)
 
     def vectors(self) -> tuple[npt.NDArray[np.int64], Matrix]:
         """Give the passages' ids and their vectors, one float32 row each, by id; both read-only."""

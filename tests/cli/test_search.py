@@ -139,11 +139,10 @@ def test_a_variable_that_names_no_home_is_wrong_usage(
     assert f"error: {name} names ~nosuch/x" in result.stderr
 
 
-@pytest.mark.parametrize(("option", "value"), [("--min-relevance", "nan"), ("--seconds", "nan"), ("--seconds", "inf")])
-def test_a_limit_is_a_finite_number(invoke: Invoke, option: str, value: str) -> None:
-    result = invoke("search", "roses", "--no-model", option, value)
+def test_a_limit_is_a_finite_number(invoke: Invoke) -> None:
+    result = invoke("search", "roses", "--no-model", "--min-relevance", "nan")
     assert result.exit_code == 2
-    assert option in result.stderr
+    assert "--min-relevance" in result.stderr
 
 
 def test_a_model_that_is_not_there_is_an_error(invoke: Invoke, tmp_path: Path) -> None:

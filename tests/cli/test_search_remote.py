@@ -155,7 +155,7 @@ def test_passages_without_a_score_are_told_of_after_the_hits(invoke: Invoke) -> 
 
 def test_the_deadline_leaves_the_hits_of_the_words(invoke: Invoke) -> None:
     with serving(hangs) as server:
-        result = invoke(*QUERY, "--json", "--llm", server.url, "--seconds", "0.5")
+        result = invoke(*QUERY, "--json", "--llm", server.url, "--budget", "0.5s")
         assert not server.released.is_set()
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
@@ -169,7 +169,7 @@ def test_the_key_is_nowhere_to_be_seen(place: Place) -> None:
         done = run(
             place.home,
             *QUERY,
-            *("--judge", "remote", "--trace", "--seconds", "5"),
+            *("--judge", "remote", "--trace", "--budget", "5s"),
             LATTICE_LLM_KEY="sk-hunter2",
             LATTICE_LLM_URL=server.url,
             LATTICE_DEBUG="1",

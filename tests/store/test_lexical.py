@@ -128,3 +128,18 @@ def test_ten_thousand_words_are_answered(tmp_path: Path) -> None:
     with store_of(tmp_path, texts) as store:
         query = " ".join(random_.choices(vocabulary, k=10_000))
         assert len(store.lexical(query, 100)) == 100
+
+
+def test_only_admitted_passages_are_found_before_the_limit_cuts(store: Store) -> None:
+    everything = store.lexical("actor memory C++ header", 10)
+    assert len(everything) > 2
+    best, *rest = everything
+    admitted = bytes(i != best[0] for i in range(1, 7))
+    assert store.lexical("actor memory C++ header", len(rest), admitted) == rest
+    assert store.lexical("actor memory C++ header", 1, admitted) == rest[:1]
+    assert store.lexical("actor", 10, bytes(6)) == []
+
+
+def test_a_long_query_is_shortened_alike_with_and_without_a_filter(store: Store) -> None:
+    query = "actor mailbox template " + " ".join(f"word{i}" for i in range(200))
+    assert store.lexical(query, 10, bytes([1] * 6)) == store.lexical(query, 10)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,14 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     for use in reads_of(store):
         with pytest.raises(IndexProblem, match=r"is closed\. Open it again"):
             use()
+
+
+def test_any_thread_may_ask_whether_a_store_is_open(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "x.lattice")
+    store.check_open()
+    store.close()
+    with ThreadPoolExecutor(1) as thread, pytest.raises(IndexProblem, match="closed"):
+        thread.submit(store.check_open).result()
 
 
 def test_a_closed_store_does_not_move_on_to_a_new_build(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from lattice.corpus.readers import code, html, markdown, pdf, rst, text
 from lattice.corpus.readers.source import looks_like_text
 from lattice.types import Reader
 
-_FAMILIES: tuple[tuple[Reader, str], ...] = (
-    (markdown.READER, "md markdown mdown mkd mdx rmd qmd"),
-    (text.READER, "txt text log"),
-    (rst.READER, "rst rest"),
-    (html.READER, "html htm xhtml"),
-    (pdf.READER, "pdf"),
+_FAMILIES: tuple[tuple[str, Reader, str], ...] = (
+    ("markdown", markdown.READER, "md markdown mdown mkd mdx rmd qmd"),
+    ("text", text.READER, "txt text log"),
+    ("rst", rst.READER, "rst rest"),
+    ("html", html.READER, "html htm xhtml"),
+    ("pdf", pdf.READER, "pdf"),
     (
+        "code",
         code.READER,
         "py pyi pyx js jsx mjs cjs ts tsx go rs c h cc cpp cxx hh hpp cs java kt kts scala swift m mm rb php pl pm lua "
         "r jl hs ml mli fs ex exs erl clj cljs lisp el scm nim zig d dart pony v vhd sh bash zsh fish ps1 bat sql toml "
@@ -31,7 +32,9 @@ _BINARY = (
     "lib class pyc pyo wasm bin dat db sqlite sqlite3 npy npz parquet arrow feather h5 hdf5 pkl pickle joblib onnx pt "
     "pth gguf safetensors ckpt woff woff2 ttf otf eot ipynb map lock pem key crt cer p12 pfx asc sig gpg"
 )
-_READERS = {f".{suffix}": reader for reader, suffixes in _FAMILIES for suffix in suffixes.split()}
+FAMILIES = tuple(family for family, _, _ in _FAMILIES)
+_READERS = {f".{suffix}": reader for _, reader, suffixes in _FAMILIES for suffix in suffixes.split()}
+_FAMILY_OF = {f".{suffix}": family for family, _, suffixes in _FAMILIES for suffix in suffixes.split()}
 UNREAD_DOCUMENTS = frozenset(f".{suffix}" for suffix in _OFFICE.split())
 _UNREADABLE = frozenset(f".{suffix}" for suffix in _BINARY.split()) | UNREAD_DOCUMENTS
 _UNREADABLE_ENDINGS = (".min.js", ".min.css", ".min.mjs", "-lock.json", "-lock.yaml")
@@ -53,6 +56,11 @@ def reader_for(path: Path) -> Reader | None:
 def has_reader(name: str) -> bool:
     """Whether a file of that name is read without a look into it."""
     return _reader_by_name(name) is not None
+
+
+def family_of(name: str) -> str:
+    """Give the family (of `FAMILIES`) that a document of that name was read as; an unknown suffix is plain text."""
+    return _FAMILY_OF.get(os.path.splitext(name)[1].lower(), "text")
 
 
 def is_readable(path: str, sniff: bool = True) -> bool:

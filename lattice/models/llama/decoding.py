@@ -105,6 +105,10 @@ class Decoder:
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._decoded = 0
 
+    def stop(self) -> None:
+        """End the task that another thread is at, as at its deadline."""
+        self._deadline = 0.0
+
     def clear(self) -> None:
         """Forget all sequences."""
         if self._memory:

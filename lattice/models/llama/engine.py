@@ -34,7 +34,7 @@ from lattice.models.llama.texts import Text, framed_tokens, in_two_phases, promp
 from lattice.models.llama.weights import Weights
 from lattice.models.prompts import BARE, Frame, Prompt
 from lattice.models.settings import EngineSettings
-from lattice.types import Matrix, ModelKind, Usage
+from lattice.types import Matrix, ModelKind, OutOfTime, Usage
 
 # One row of logits is 4 bytes for each entry of the vocabulary (197 KB for SmolLM2): rows are reduced in such groups.
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
@@ -72,6 +72,7 @@ class LlamaEngine:
         self.settings = settings or EngineSettings()
         self.path = path
         self._lock = threading.Lock()
+        self._is_stopped = False
         self._weights: Weights | None = Weights(path, self.settings.gpu_layers)
         # Static texts whose state was there when it was wanted, and those that had to be read.
         self.kept_found = self.kept_missed = 0
@@ -102,6 +103,17 @@ class LlamaEngine:
                         decoder.close()
                 self._weights.close()
                 self._weights = None
+
+    def stop(self) -> None:
+        """End by OutOfTime what another thread reads, and all that it begins before `resume`."""
+        self._is_stopped = True  # first, so that what begins now either sees it or is ended below
+        for decoder in (self._context, self._prompts):
+            if decoder is not None:
+                decoder.stop()
+
+    def resume(self) -> None:
+        """Read again after `stop`."""
+        self._is_stopped = False
 
     @property
     def kept_bytes(self) -> int:
@@ -253,6 +265,8 @@ class LlamaEngine:
         with self._lock:
             self._open()
             decoder.start(seconds)
+            if self._is_stopped:
+                raise OutOfTime(Usage())
             yield
 
     def _state_files(self) -> StateFiles | None:

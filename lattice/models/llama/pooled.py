@@ -70,6 +70,10 @@ class Pooled:
         """Free the context."""
         self._decoder.close()
 
+    def stop(self) -> None:
+        """End what another thread reads here by OutOfTime."""
+        self._decoder.stop()
+
     def vectors(self, texts: Sequence[str], seconds: float | None = None) -> Vectors:
         """Read a vector of each text; a zero row where a text holds no token. OutOfTime after `seconds`."""
         started = time.perf_counter()

@@ -16,7 +16,6 @@ from lattice.models.remote.wire import Patience, Reply, Wire
 from lattice.types import OutOfTime, Usage
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _SEED = 0
 _ENDPOINT = "/chat/completions"
@@ -31,6 +30,10 @@ class Said:
 
     text: str
     usage: Usage
+
+
+_Arrivals = queue.SimpleQueue[tuple[int, Said | None, Exception | None]]
+"""What threads bring: a question's index, and its answer or what went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class RemoteModel:
         self._others = 0
         self._estimates = False
         self._choosing = threading.Lock()
+        self._arrivals: _Arrivals = queue.SimpleQueue()
+        self._is_stopped = False
 
     @property
     def name(self) -> str:
@@ -117,6 +122,15 @@ class RemoteModel:
             self._wire.close()
             self._wire = None
 
+    def stop(self) -> None:
+        """End by OutOfTime what another thread asks, and all that it begins before `resume`."""
+        self._is_stopped = True  # first, so that what begins now either sees it or finds the end among its answers
+        self._arrivals.put((0, None, OutOfTime(Usage())))
+
+    def resume(self) -> None:
+        """Ask again after `stop`."""
+        self._is_stopped = False
+
     def ask(self, question: Question, *, seconds: float | None = None) -> Said:
         """Ask one question; see `ask_all`."""
         return self.ask_all([question], seconds=seconds)[0]
@@ -134,7 +148,11 @@ class RemoteModel:
         found: dict[int, Said] = {}
         try:
             # Keeps what had come when the time was over.
-            found.update(_as_they_come(lambda one: self._ask(wire, one, patience), questions, workers, patience))
+            arrivals = self._arrivals = queue.SimpleQueue()
+            if self._is_stopped:
+                raise OutOfTime(Usage())
+            asked = _as_they_come(lambda one: self._ask(wire, one, patience), questions, workers, patience, arrivals)
+            found.update(asked)
         except OutOfTime:
             spent = Usage(calls=min(workers, len(questions) - len(found)), seconds=time.monotonic() - started)
             raise OutOfTime(sum((said.usage for said in found.values()), spent)) from None
@@ -183,14 +201,13 @@ class RemoteModel:
 
 
 def _as_they_come(
-    work: Callable[[Item], Result], items: Sequence[Item], workers: int, patience: Patience
-) -> Iterator[tuple[int, Result]]:
+    work: Callable[[Item], Said], items: Sequence[Item], workers: int, patience: Patience, done: _Arrivals
+) -> Iterator[tuple[int, Said]]:
     """Yield each item's index and result, as threads finish them; what one raises is raised here.
 
     The threads are left behind when the caller goes: a pool's would be waited for, at the latest when Python ends.
     """
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Result | None, Exception | None]] = queue.SimpleQueue()
     for i in range(len(items)):
         waiting.put(i)
 
@@ -214,9 +231,7 @@ def _as_they_come(
         patience.given_up.set()
 
 
-def _next(
-    done: queue.SimpleQueue[tuple[int, Result | None, Exception | None]], patience: Patience
-) -> tuple[int, Result]:
+def _next(done: _Arrivals, patience: Patience) -> tuple[int, Said]:
     seconds = None if patience.deadline is None else max(0.0, patience.deadline - time.monotonic())
     try:
         i, result, problem = done.get(timeout=seconds)

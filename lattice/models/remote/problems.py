@@ -35,7 +35,7 @@ def too_slow(server: Server) -> ServerProblem:
     """The reply took longer than one try may."""
     return ServerProblem(
         f"The server at {server.url} did not answer within {server.timeout:g} s. A smaller model or a faster machine "
-        "answers sooner; --seconds S ends a search after S seconds with what it has."
+        "answers sooner; --budget 5s ends a search after 5 seconds with what it has."
     )
 
 

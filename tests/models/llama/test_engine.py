@@ -285,3 +285,14 @@ def test_an_engine_does_not_work_in_a_forked_child(engine: LlamaEngine) -> None:
             engine.continuation_logprobs(TEXTS, QUERY)
     finally:
         engine._process -= 1
+
+
+def test_another_thread_can_end_the_reading_until_it_is_allowed_again(engine: LlamaEngine) -> None:
+    before = engine.continuation_logprobs(_prefixes(), QUERY).logprobs
+    engine.stop()
+    try:
+        with pytest.raises(OutOfTime):
+            engine.continuation_logprobs(_prefixes(), QUERY)
+    finally:
+        engine.resume()
+    assert engine.continuation_logprobs(_prefixes(), QUERY).logprobs == before
