@@ -25,7 +25,8 @@ from tqdm import tqdm
 from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.summary import source_state
-from lattice.models.llama.engine import LabelReading, LlamaEngine
+from lattice.models.llama.engine import LlamaEngine
+from lattice.models.llama.readings import LabelReading
 from lattice.models.prompts import LETTERS, Prompt
 from lattice.models.registry import find_model
 from lattice.traversal.judges.likelihood import LikelihoodJudge

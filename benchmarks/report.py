@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import model_tables
 from bench import RESULTS, TUNING
 
 from lattice.evaluate import tables
@@ -114,12 +115,18 @@ def causes(records: list[Record]) -> str:
     return "".join(f"- **{cause}**: {meaning}\n" for cause, meaning in CAUSES.items())
 
 
+def _of_its_own(show: Callable[[], str]) -> Callable[[list[Record]], str]:
+    """Make a block of a table that has a record of its own."""
+    return lambda _: show()
+
+
 BLOCKS: dict[str, Callable[[list[Record]], str]] = {
     "glance": glance,
     "quality": quality,
     "differences": differences,
     "losses": losses,
     "causes": causes,
+    **{name: _of_its_own(show) for name, show in model_tables.BLOCKS.items()},
 }
 
 

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from lattice.models.llama.chat import framed
 from lattice.models.llama.decoding import Batch, Decoder, Rows, check_numbers, log_softmax, log_softmax_at, usable_cores
 from lattice.models.llama.generation import Generated, generated
 from lattice.models.llama.pooled import PairReading, Pooled, Vectors
+from lattice.models.llama.readings import LabelReading, Reading
 from lattice.models.llama.state_files import StateFiles
 from lattice.models.llama.states import ContextStates, StateCache, owner
 from lattice.models.llama.texts import Text, framed_tokens, in_two_phases, prompt_tokens
@@ -41,27 +41,6 @@ _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
 Reduce = Callable[[Rows], npt.NDArray[np.float32]]
 """Takes the logits of one candidate, shape (wanted tokens, vocabulary), to what is kept of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Mean log-probability (nats a token) of a continuation after each text, and what reading it cost.
-
-    `by_token` holds the log-probability of every token of the continuation, a row for each text, shape
-    (texts, tokens).
-    """
-
-    logprobs: tuple[float, ...]
-    by_token: Rows
-    usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class LabelReading:
-    """The log-probability of each label as the next token after each prompt, shape (prompts, labels), and the cost."""
-
-    logprobs: Rows
-    usage: Usage
 
 
 class LlamaEngine:
