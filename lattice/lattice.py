@@ -16,6 +16,7 @@ from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
+from lattice.traversal.paper import PaperSettings, search_as_published
 from lattice.traversal.prior import Prior, fuse, prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.snippets import snippet
@@ -154,7 +155,12 @@ class Lattice:
         self.close()
 
     def search(
-        self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        settings: SearchSettings | PaperSettings | None = None,
+        min_relevance: float = 0.0,
     ) -> list[Hit]:
         """Give the best `limit` passages for `query`, most relevant first; UsageError for an empty query."""
         hits: tuple[Hit, ...] = ()
@@ -163,17 +169,23 @@ class Lattice:
         return list(hits)
 
     def iter_search(
-        self, query: str, limit: int = 10, *, settings: SearchSettings | None = None, min_relevance: float = 0.0
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        settings: SearchSettings | PaperSettings | None = None,
+        min_relevance: float = 0.0,
     ) -> Generator[Answer, None, None]:
         """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration.
 
+        With PaperSettings it is the search as published, which has no prior: it knows nothing before it has read.
         The index is held at one generation until the generator ends or is closed.
         """
         _check(query, limit, min_relevance)  # here, and not at the first `next`
         return self._answers(query, limit, min_relevance, settings or SearchSettings())
 
     def _answers(
-        self, query: str, limit: int, min_relevance: float, settings: SearchSettings
+        self, query: str, limit: int, min_relevance: float, settings: SearchSettings | PaperSettings
     ) -> Generator[Answer, None, None]:
         with self.store.reading():
             yield from _Session(self, query, limit, min_relevance).answers(settings)
@@ -261,7 +273,7 @@ class _Session:
         self._query, self._limit, self._min_relevance = query, limit, min_relevance
         self._root = lattice.store.status().root
 
-    def answers(self, settings: SearchSettings) -> Generator[Answer, None, None]:
+    def answers(self, settings: SearchSettings | PaperSettings) -> Generator[Answer, None, None]:
         started = time.monotonic()
         yield self._at_once()
         prior = self._lattice.prior(self._query)
@@ -275,7 +287,12 @@ class _Session:
             judge = replace(judge, deadline=started + settings.seconds)
         notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
-        for step in search(self._query, self._store, judge, prior, settings, costs):
+        steps = (
+            search_as_published(self._query, self._store, judge, settings, costs)
+            if isinstance(settings, PaperSettings)
+            else search(self._query, self._store, judge, prior, settings, costs)
+        )
+        for step in steps:
             if step.stopped is not None and isinstance(judge, RemoteJudge):
                 judge.check()
             for slate in step.slates:

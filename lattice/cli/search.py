@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lattice.models.remote.server import Server
     from lattice.models.settings import EngineSettings
     from lattice.traversal.judges.choice import JudgeName
+    from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
 
 
@@ -50,6 +51,13 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds", type=click.FloatRange(0), callback=finite, metavar="S", help="Stop the reading after S seconds."
 )
+@click.option(
+    "--method",
+    type=click.Choice(["lattice", "paper"]),
+    default="lattice",
+    show_default=True,
+    help="How the tree is searched; see below.",
+)
 @engine_option
 @kv_cache_option
 @index_option
@@ -69,6 +77,7 @@ def search_command(
     min_relevance: float,
     budget: int | None,
     seconds: float | None,
+    method: str,
     engine: EngineSettings | None,
     kv_cache: int,
     index: Path | None,
@@ -86,6 +95,9 @@ def search_command(
     pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
+    --method paper searches as LATTICE was published: from the root down, without lexical and vector search, 20 rounds
+    of two branches each unless --budget or --seconds ends it before. It reads far more, and is there to compare with.
+
     \b
     lattice search "why does my actor leak memory"
     lattice search "why does my actor leak memory" --llm http://127.0.0.1:8080
@@ -97,6 +109,8 @@ def search_command(
     query = _query(words)
     if no_model and model is not None:
         raise UsageError("--model and --no-model contradict each other; give one of them.")
+    if no_model and method == "paper":
+        raise UsageError("--method paper has nothing but a model's reading to go by; leave out --no-model.")
     check_judge(judge, relevance)
     server = _server(llm, llm_model, judge, has_other=no_model or model is not None)
     started = time.monotonic()
@@ -105,7 +119,9 @@ def search_command(
     with Lattice.open(
         opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
     ) as lattice:
-        stream = lattice.iter_search(query, limit, settings=_settings(budget, seconds), min_relevance=min_relevance)
+        stream = lattice.iter_search(
+            query, limit, settings=_settings(budget, seconds, method), min_relevance=min_relevance
+        )
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:
             # Whoever asked for --no-model needs no cure for it.
@@ -145,11 +161,13 @@ def _server(llm: str | None, name: str | None, judge: JudgeName, *, has_other: b
     return server
 
 
-def _settings(budget: int | None, seconds: float | None) -> SearchSettings:
+def _settings(budget: int | None, seconds: float | None, method: str) -> SearchSettings | PaperSettings:
+    from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
 
     given: dict[str, Any] = {"budget_tokens": budget, "seconds": seconds}
-    return SearchSettings(**{name: value for name, value in given.items() if value is not None})
+    kind = PaperSettings if method == "paper" else SearchSettings
+    return kind(**{name: value for name, value in given.items() if value is not None})
 
 
 def _follow(stream: Iterator[Answer], view: View) -> tuple[Answer | None, bool]:

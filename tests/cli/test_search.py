@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from lattice.cli.search import _settings
 from lattice.lattice import Answer, Lattice
 from lattice.store.places import last_hits
+from lattice.traversal.paper import PaperSettings
+from lattice.traversal.search import SearchSettings
 from tests.cli.conftest import Invoke, Place
 from tests.cli.folder import run, write_folder
 from tests.cli.values import ANSWER
@@ -257,3 +260,14 @@ def test_the_real_model_reads(place: Place) -> None:
     assert 0 < answer["usage"]["evaluated"] <= 2500
     assert answer["trace"]["iterations"]
     assert "llama" not in done.stderr
+
+
+def test_the_published_method_needs_a_model(invoke: Invoke) -> None:
+    result = invoke("search", "actor memory", "--no-model", "--method", "paper")
+    assert result.exit_code == 2
+    assert "leave out --no-model" in result.stderr
+
+
+def test_the_method_decides_the_settings() -> None:
+    assert _settings(300, None, "paper") == PaperSettings(budget_tokens=300)
+    assert _settings(None, 2.0, "lattice") == SearchSettings(seconds=2.0)
