@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -313,7 +313,7 @@ class _Session:
         notice = f"No model reads: the ranking is that of lexical and vector search. {EMBEDDED_CURE}."
         return Answer(self._query, self._root, "prior", "prior", hits, notice=notice)
 
-    def _hits(self, ranking: tuple[Ranked, ...]) -> tuple[Hit, ...]:
+    def _hits(self, ranking: Sequence[Ranked]) -> tuple[Hit, ...]:
         chosen = [ranked for ranked in ranking if ranked.relevance >= self._min_relevance][: self._limit]
         return tuple(self._hit(rank, ranked) for rank, ranked in enumerate(chosen, start=1))
 

@@ -26,12 +26,13 @@ class Trial:
     """One search. `recall` after 0, 1, 2, … slates: the share of the relevant leaves in the first 10 × relevant places.
 
     `enough` is how many slates it took until 90% were there, None where it ended before. `seconds` is what an iteration
-    took on average apart from the judge.
+    took of the processor on average, apart from the judge; `candidates` is the mean size of its slates.
     """
 
     recall: tuple[float, ...]
     enough: float | None
     seconds: float
+    candidates: float = 0.0
 
 
 def walked(walk: Walk, world: World, at_least: int, at_most: int) -> Trial:
@@ -40,7 +41,7 @@ def walked(walk: Walk, world: World, at_least: int, at_most: int) -> Trial:
     Where an iteration read several slates, what it found is spread evenly over them.
     """
     judge = _Timed(SimulatedJudge(world))
-    started = time.perf_counter()
+    started = time.process_time()
     recall, enough, steps = list[float](), None, 0
     for step in walk(world, judge):
         share = found([one.node for one in step.ranking[: 10 * len(world.relevant)]], world) / len(world.relevant)
@@ -52,9 +53,9 @@ def walked(walk: Walk, world: World, at_least: int, at_most: int) -> Trial:
             enough = (before + 1 + read) / 2
         if read >= at_most or (enough is not None and read >= at_least):
             break
-    seconds = (time.perf_counter() - started - judge.seconds) / max(1, steps - 1)
+    seconds = (time.process_time() - started - judge.seconds) / max(1, steps - 1)
     recall += [recall[-1]] * (at_least + 1 - len(recall))
-    return Trial(tuple(recall), enough, seconds)
+    return Trial(tuple(recall), enough, seconds, judge.candidates / max(1, judge.slates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,18 @@ def power(leaves: Sequence[int], cost: Sequence[float]) -> Growth:
 
 
 class _Timed:
-    """A judge that keeps the time that it takes."""
+    """A judge that keeps the time that it takes, and counts what it reads."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self.slate_dependent = judge.slate_dependent
         self.seconds = 0.0
+        self.slates = self.candidates = 0
 
     def score(self, query: str, slate: Slate) -> Judgement:
-        started = time.perf_counter()
+        started = time.process_time()
         judgement = self._judge.score(query, slate)
-        self.seconds += time.perf_counter() - started
+        self.slates += 1
+        self.candidates += len(slate.candidates)
+        self.seconds += time.process_time() - started
         return judgement

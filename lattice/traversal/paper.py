@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from lattice.traversal.calibration import Calibration, Latent, Observation, fit
 from lattice.traversal.relevance import path_relevance
-from lattice.traversal.search import Costs, Opening, SearchSettings, explore
-from lattice.traversal.steps import Ranked, Step
+from lattice.traversal.search import Costs, SearchSettings, explore
+from lattice.traversal.steps import Opening, Ranked, Step
 from lattice.types import Judge, Node, Tree
 
 # No prior; λ_b → 0 gives the least-squares solution of the smallest biases, and stays well conditioned.

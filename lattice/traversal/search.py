@@ -19,7 +19,7 @@ from typing import Protocol
 from lattice.traversal.belief import Belief
 from lattice.traversal.calibration import Calibration
 from lattice.traversal.prior import Prior
-from lattice.traversal.steps import JudgedSlate, Ranked, Scored, Step
+from lattice.traversal.steps import JudgedSlate, Opening, Ranked, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, SlatesJudge, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); chosen on the tuning collections (benchmarks/fit_likelihood.py).
@@ -46,15 +46,6 @@ class SearchSettings:
     anchors: int = 10
     depth_discount: float = 0.5
     calibration: Calibration = DEFAULT_CALIBRATION
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Something that could be read next. Ordered by `promise`, the relevance expected of an unread candidate."""
-
-    promise: float
-    origin: int | None
-    nodes: tuple[int, ...]
 
 
 Costs = Callable[[str, Sequence[Candidate]], list[int]]
@@ -92,7 +83,7 @@ class View(Protocol):
         """Give judged nodes that make a slate comparable with earlier ones."""
         ...
 
-    def ranking(self) -> tuple[Ranked, ...]:
+    def ranking(self) -> Sequence[Ranked]:
         """Rank the leaves that are known of, best first."""
         ...
 
