@@ -41,14 +41,15 @@ def walked(walk: Walk, world: World, at_least: int, at_most: int) -> Trial:
     Where an iteration read several slates, what it found is spread evenly over them.
     """
     judge = _Timed(SimulatedJudge(world))
-    started = time.process_time()
-    recall, enough, steps = list[float](), None, 0
+    recall, enough, steps, started = list[float](), None, 0, 0.0
     for step in walk(world, judge):
         share = found([one.node for one in step.ranking[: 10 * len(world.relevant)]], world) / len(world.relevant)
         before, read = len(recall) - 1, step.usage.calls
         new = read - before
         recall += [share - (share - recall[-1]) * (1 - i / new) if recall else share for i in range(1, new + 1)]
         steps += 1
+        if steps == 1:  # what the prior costs before the first call is not an iteration's
+            started, judge.seconds = time.process_time(), 0.0
         if enough is None and share >= ENOUGH - 1e-9:
             enough = (before + 1 + read) / 2
         if read >= at_most or (enough is not None and read >= at_least):

@@ -21,9 +21,8 @@ class Refit:
     def __init__(self, calibration: Calibration, expected: float) -> None:
         """Take the weights, and μ, the same for every node."""
         self._calibration, self._expected = calibration, expected
-        self._rows: list[int] = []
-        self._slates: list[int] = []
-        self._scores: list[float] = []
+        self._rows, self._slates = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+        self._scores = np.empty(0)
         self._seen: dict[int, list[int]] = {}
         self._repeated: dict[int, list[int]] = {}
         self._slate_count = 0
@@ -35,10 +34,10 @@ class Refit:
 
     def add(self, rows: Sequence[int], scores: Sequence[float]) -> None:
         """Add one slate: the raw score of each row, which stands in it once."""
-        for row, score in zip(rows, scores, strict=True):
-            self._rows.append(row)
-            self._slates.append(self._slate_count)
-            self._scores.append(score)
+        self._rows = np.append(self._rows, rows)
+        self._slates = np.append(self._slates, [self._slate_count] * len(rows))
+        self._scores = np.append(self._scores, scores)
+        for row in rows:
             seen = self._seen.setdefault(row, [])
             seen.append(self._slate_count)
             if len(seen) > 1:
@@ -47,8 +46,7 @@ class Refit:
 
     def relevance(self, count: int) -> tuple[Array, Array]:
         """Give ŝ (μ where a row has no score) and the number of scores of the rows 0 … `count` − 1."""
-        rows, slates = np.array(self._rows, dtype=np.intp), np.array(self._slates, dtype=np.intp)
-        scores = np.array(self._scores)
+        rows, slates, scores = self._rows, self._slates, self._scores
         counts = np.bincount(rows, minlength=count).astype(np.float64)
         weight = 1.0 / np.maximum(1e-12, counts + self._calibration.prior_weight)
         sums = np.bincount(rows, scores, count).astype(np.float64)
