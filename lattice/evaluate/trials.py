@@ -26,7 +26,7 @@ class Trial:
     """One search. `recall` after 0, 1, 2, … slates: the share of the relevant leaves in the first 10 × relevant places.
 
     `enough` is how many slates it took until 90% were there, None where it ended before. `seconds` is what an iteration
-    took of the processor on average, apart from the judge; `candidates` is the mean size of its slates.
+    took of the processor in the median, apart from the judge; `candidates` is the mean size of its slates.
     """
 
     recall: tuple[float, ...]
@@ -41,22 +41,23 @@ def walked(walk: Walk, world: World, at_least: int, at_most: int) -> Trial:
     Where an iteration read several slates, what it found is spread evenly over them.
     """
     judge = _Timed(SimulatedJudge(world))
-    recall, enough, steps, started = list[float](), None, 0, 0.0
+    recall, enough, seconds = list[float](), None, list[float]()
+    started = time.process_time()
     for step in walk(world, judge):
+        seconds.append(time.process_time() - started - judge.seconds)
         share = found([one.node for one in step.ranking[: 10 * len(world.relevant)]], world) / len(world.relevant)
         before, read = len(recall) - 1, step.usage.calls
         new = read - before
         recall += [share - (share - recall[-1]) * (1 - i / new) if recall else share for i in range(1, new + 1)]
-        steps += 1
-        if steps == 1:  # what the prior costs before the first call is not an iteration's
-            started, judge.seconds = time.process_time(), 0.0
         if enough is None and share >= ENOUGH - 1e-9:
             enough = (before + 1 + read) / 2
         if read >= at_most or (enough is not None and read >= at_least):
             break
-    seconds = (time.process_time() - started - judge.seconds) / max(1, steps - 1)
+        started, judge.seconds = time.process_time(), 0.0
     recall += [recall[-1]] * (at_least + 1 - len(recall))
-    return Trial(tuple(recall), enough, seconds, judge.candidates / max(1, judge.slates))
+    # What the prior costs before the first call is not an iteration's.
+    usual = statistics.median(seconds[1:] or seconds)
+    return Trial(tuple(recall), enough, usual, judge.candidates / max(1, judge.slates))
 
 
 @dataclass(frozen=True, slots=True)

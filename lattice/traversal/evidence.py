@@ -22,6 +22,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -182,31 +183,27 @@ class Evidence:
         ratio[self._hits] += self._prior_ratios(ratio[self._hits])
         upward, self._shares = np.zeros(known.count), np.ones(known.count)
         levels = known.levels()[1:]
-        for rows in reversed(levels):
-            ratio[rows] = np.clip(ratio[rows] + upward[rows], -_MOST, _MOST)
-            self._lift(rows, np.exp(ratio[rows]), upward)
+        for level in reversed(levels):
+            ratio[level.rows] = np.clip(ratio[level.rows] + upward[level.rows], -_MOST, _MOST)
+            self._lift(level, np.exp(ratio[level.rows]), upward)
         self._hot = np.ones(known.count)
-        for rows in levels:
-            self._hot[rows] = self._hot[known.parent[rows]] ** model.path * self._shares[rows]
+        for level in levels:
+            self._hot[level.rows] = self._hot[level.parent] ** model.path * self._shares[level.rows]
 
-    def _lift(self, rows: npt.NDArray[np.intp], ratio: Array, upward: Array) -> None:
+    def _lift(self, level: _Level, ratio: Array, upward: Array) -> None:
         """Take one level's likelihood ratios to its parents, and keep each child's share: P(c hot | parent hot)."""
-        known, model = self._static, self._model
-        parent = known.parent[rows]
-        opened, leaves, below = known.is_opened[parent], known.leaves[rows], known.leaves[parent]
-        chance = np.minimum(_LIKELY, model.branches / np.maximum(1.0, known.children[parent]))
-        none = (1.0 - chance) ** known.children[parent]
+        known, model, parent = self._static, self._model, level.parent
+        opened, children = known.is_opened[parent], known.children[parent]
+        chance = np.minimum(_LIKELY, model.branches / np.maximum(1.0, children))
+        none = (1.0 - chance) ** children
         factor = 1.0 - chance + chance * ratio
         # Where a parent is opened all its children are known of; where it is not, the others count as chance has it.
         product = np.exp(np.minimum(_FINITE, np.bincount(parent, np.log(factor), known.count)[parent]))
-        mean = np.maximum(_LEAST, 1.0 + np.bincount(parent, leaves * (ratio - 1.0), known.count)[parent] / below)
+        mean = np.maximum(_LEAST, 1.0 + np.bincount(parent, level.part * (ratio - 1.0), known.count)[parent])
         some = np.maximum(_TINY, product - none)
-        share = np.where(
-            opened, chance * ratio * product / factor / some, model.branches * leaves * ratio / below / mean
-        )
-        self._shares[rows] = np.minimum(np.where(opened, 1.0, _SURE), share)
-        lifted = np.where(opened, some / np.maximum(_TINY, 1.0 - none), mean)
-        upward[parent] = model.lift * np.log(lifted)
+        share = np.where(opened, chance * ratio * product / (factor * some), model.branches * level.part * ratio / mean)
+        self._shares[level.rows] = np.minimum(np.where(opened, 1.0, _SURE), share)
+        upward[parent] = model.lift * np.log(np.where(opened, some / np.maximum(_TINY, 1.0 - none), mean))
 
     def _own_ratios(self) -> Array:
         """Give log Λ of every row: 0 where nothing was read."""
@@ -298,6 +295,14 @@ def _middle(values: Array) -> float:
     return float(np.partition(values, half)[half])
 
 
+class _Level(NamedTuple):
+    """The rows of one depth, the rows of their parents, and the part of its parent's leaves that each holds."""
+
+    rows: npt.NDArray[np.intp]
+    parent: npt.NDArray[np.intp]
+    part: Array
+
+
 class _Static:
     """What does not depend on scores, a row for each node heard of, in arrays that grow."""
 
@@ -308,7 +313,7 @@ class _Static:
         self._numbers = np.zeros((3, 512))  # leaves below, children, what reading the children is worth
         self._flags = np.zeros((2, 512), dtype=bool)  # is a leaf, is opened
         self._levels: list[list[int]] = []
-        self._arrays: list[npt.NDArray[np.intp]] = []
+        self._arrays: list[_Level] = []
 
     def add(self, node: Node, parent: int) -> None:
         if self.count == self._integers.shape[1]:
@@ -333,12 +338,13 @@ class _Static:
         self._flags[1, row] = True
         self._numbers[1, row] = children
 
-    def levels(self) -> list[npt.NDArray[np.intp]]:
-        for depth, rows in enumerate(self._levels):
-            if depth == len(self._arrays):
-                self._arrays.append(np.empty(0, dtype=np.intp))
-            if len(rows) > len(self._arrays[depth]):
-                self._arrays[depth] = np.array(rows, dtype=np.intp)
+    def levels(self) -> list[_Level]:
+        """Give every level, from the root's."""
+        for depth, members in enumerate(self._levels):
+            if depth == len(self._arrays) or len(members) > len(self._arrays[depth].rows):
+                rows = np.array(members, dtype=np.intp)
+                parent = self.parent[rows]
+                self._arrays[depth : depth + 1] = [_Level(rows, parent, self.leaves[rows] / self.leaves[parent])]
         return self._arrays
 
     @property
