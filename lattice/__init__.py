@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lattice.errors import LatticeError
     from lattice.lattice import Answer, Lattice
     from lattice.models.remote.server import Server
+    from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
     from lattice.types import BuildSettings, Filters, Hit, Location, TrailNode, Usage
 
@@ -21,6 +22,7 @@ __all__ = [
     "Lattice",
     "LatticeError",
     "Location",
+    "PaperSettings",
     "SearchSettings",
     "Server",
     "TrailNode",
@@ -37,6 +39,7 @@ _HOMES = {
     "Lattice": "lattice.lattice",
     "LatticeError": "lattice.errors",
     "Location": "lattice.types",
+    "PaperSettings": "lattice.traversal.paper",
     "SearchSettings": "lattice.traversal.search",
     "Server": "lattice.models.remote.server",
     "TrailNode": "lattice.types",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ from lattice.store.store import Store
 from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
+from lattice.traversal.paper import PaperSettings, search_as_published
 from lattice.traversal.prior import Prior, fuse, prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.snippets import snippet
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from lattice.indexing import Progress
     from lattice.models.remote.server import Server
+
+Settings = SearchSettings | PaperSettings
+"""How to search: by default as we do, or as was published."""
 
 Model = str | Path | None
 """A GGUF file or a registered model's name; "auto" for LATTICE_MODEL, else the embedded model, else none; None to
@@ -168,7 +172,7 @@ class Lattice(AsyncSearch):
         query: str,
         limit: int = 10,
         *,
-        settings: SearchSettings | None = None,
+        settings: Settings | None = None,
         min_relevance: float = 0.0,
         filters: Filters | None = None,
     ) -> list[Hit]:
@@ -176,29 +180,28 @@ class Lattice(AsyncSearch):
 
         UsageError for an empty query, or filters that cannot be understood.
         """
-        hits: tuple[Hit, ...] = ()
-        for answer in self.iter_search(query, limit, settings=settings, min_relevance=min_relevance, filters=filters):
-            hits = answer.hits
-        return list(hits)
+        *_, last = self.iter_search(query, limit, settings=settings, min_relevance=min_relevance, filters=filters)
+        return list(last.hits)
 
     def iter_search(
         self,
         query: str,
         limit: int = 10,
         *,
-        settings: SearchSettings | None = None,
+        settings: Settings | None = None,
         min_relevance: float = 0.0,
         filters: Filters | None = None,
     ) -> Generator[Answer, None, None]:
         """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration.
 
+        With PaperSettings it is the search as published, which has no prior: it knows nothing before it has read.
         The index is held at one generation until the generator ends or is closed.
         """
         _check(query, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
         return self._answers(query, limit, min_relevance, settings or SearchSettings(), filters)
 
     def _answers(
-        self, query: str, limit: int, min_relevance: float, settings: SearchSettings, filters: Filters | None
+        self, query: str, limit: int, min_relevance: float, settings: Settings, filters: Filters | None
     ) -> Generator[Answer, None, None]:
         with self.store.reading():
             yield from _Session(self, query, limit, min_relevance, self.admission(filters)).answers(settings)
@@ -215,9 +218,8 @@ class Lattice(AsyncSearch):
             waiting = [self.store.root()]
             while waiting:
                 node = waiting.pop()
-                graph.add_node(
-                    node.id, description=node.description, kind=node.kind, leaves=node.leaves, depth=node.depth
-                )
+                about = {name: getattr(node, name) for name in ("description", "kind", "leaves", "depth")}
+                graph.add_node(node.id, **about)
                 if node.passage is not None:
                     graph.nodes[node.id]["path"] = self.store.passage(node.passage).document
                 children = self.store.children(node.id)
@@ -298,11 +300,10 @@ class _Session:
         self._tree: Tree = lattice.store if admission is None else AdmittedTree(lattice.store, admission)
         self._root = lattice.store.status().root
 
-    def answers(self, settings: SearchSettings) -> Generator[Answer, None, None]:
+    def answers(self, settings: Settings) -> Generator[Answer, None, None]:
         started = time.monotonic()
         if self._admission is not None and self._admission.nothing is not None:
-            mode = self._mode()
-            yield Answer(self._query, self._root, mode, "filters", (), notice=self._admission.nothing)
+            yield Answer(self._query, self._root, self._mode(), "filters", (), notice=self._admission.nothing)
             return
         yield self._at_once()
         prior = self._lattice.prior(self._query, self._admission)
@@ -316,7 +317,12 @@ class _Session:
             judge = replace(judge, deadline=started + settings.seconds)
         notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
-        for step in search(self._query, self._tree, judge, prior, settings, costs):
+        steps = (
+            search_as_published(self._query, self._tree, judge, settings, costs)
+            if isinstance(settings, PaperSettings)
+            else search(self._query, self._tree, judge, prior, settings, costs)
+        )
+        for step in steps:
             if step.stopped is not None and isinstance(judge, RemoteJudge):
                 judge.check()
             for slate in step.slates:
@@ -341,7 +347,7 @@ class _Session:
         notice = f"No model reads: the ranking is that of lexical and vector search. {EMBEDDED_CURE}."
         return Answer(self._query, self._root, "prior", "prior", hits, notice=notice)
 
-    def _hits(self, ranking: tuple[Ranked, ...]) -> tuple[Hit, ...]:
+    def _hits(self, ranking: Sequence[Ranked]) -> tuple[Hit, ...]:
         chosen = [ranked for ranked in ranking if ranked.relevance >= self._min_relevance][: self._limit]
         return tuple(self._hit(rank, ranked) for rank, ranked in enumerate(chosen, start=1))
 

@@ -8,7 +8,7 @@ import networkx
 import pytest
 
 import lattice
-from lattice import Lattice, SearchSettings
+from lattice import Lattice, PaperSettings, SearchSettings
 from lattice.errors import IndexNotFound, IndexProblem, ModelNotFound, ModelUnusable, UsageError
 from lattice.models.embedders import TfidfSvd
 from lattice.traversal.judges.likelihood import LikelihoodJudge
@@ -75,6 +75,15 @@ def test_answers_begin_with_lexical_hits_and_end_with_a_reason(index: Path) -> N
     assert answers[0].hits
     assert [answer.stopped for answer in answers[:-1]] == [None] * (len(answers) - 1)
     assert answers[-1].stopped == "iterations"
+
+
+def test_the_published_search_begins_with_nothing_and_ends_with_what_it_read(index: Path) -> None:
+    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+        answers = list(opened.iter_search("telescope", settings=PaperSettings()))
+    assert answers[1].step is not None
+    assert answers[1].hits == ()
+    assert answers[-1].hits
+    assert all(hit.judged for hit in answers[-1].hits)
 
 
 def test_min_relevance_and_limit_cut_the_hits(notes: Lattice) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lattice.cli.budget import budget_option
+from lattice.cli.budget import budget_option, check_method, method_option
 from lattice.cli.filters import chosen_filters, filter_options
 from lattice.cli.indexes import changed_words, changes_of
 from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lattice.models.remote.server import Server
     from lattice.models.settings import EngineSettings
     from lattice.traversal.judges.choice import JudgeName
+    from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
 
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     help="Leave out hits below X.",
 )
 @filter_options
+@method_option
 @budget_option
 @engine_option
 @kv_cache_option
@@ -67,7 +69,7 @@ def search_command(
     relevance: str | None,
     no_model: bool,
     min_relevance: float,
-    budget: SearchSettings,
+    budget: SearchSettings | PaperSettings,
     engine: EngineSettings | None,
     kv_cache: int,
     index: Path | None,
@@ -86,18 +88,18 @@ def search_command(
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
     Globs are relative to the indexed folder. A --budget of seconds caps the usual tokens; iterations replace them.
+    --method paper searches as LATTICE was published: from the root down, without lexical and vector search, 20 rounds
+    of two branches each unless --budget ends it before. It reads far more, and is there to compare with.
 
     \b
     lattice search "why does my actor leak memory"
-    lattice search "why does my actor leak memory" --llm http://127.0.0.1:8080
     lattice search "opening hours" --path 'museums/' --type md,pdf --since 1y
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
 
     query = _query(words)
-    if no_model and model is not None:
-        raise UsageError("--model and --no-model contradict each other; give one of them.")
+    _check_model(model, budget, no_model=no_model)
     server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
     started, opened = time.monotonic(), choose_index(index)
@@ -115,6 +117,12 @@ def search_command(
         assert answer is not None
         _warn_if_behind(lattice)
     ctx.exit(0 if answer.hits else EXIT_NOTHING_FOUND)
+
+
+def _check_model(model: Path | None, budget: SearchSettings | PaperSettings, *, no_model: bool) -> None:
+    if no_model and model is not None:
+        raise UsageError("--model and --no-model contradict each other; give one of them.")
+    check_method(budget, reads=not no_model)
 
 
 def _query(words: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from lattice.evaluate.losses import documents_of
 from lattice.lattice import Lattice
 from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.likelihood import LikelihoodJudge
+from lattice.traversal.paper import PaperSettings, search_as_published
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.steps import Step
 from lattice.types import Candidate, Filters, Judgement, Node, Slate, Tree, Usage
@@ -83,6 +84,19 @@ def lattice(bench: Bench) -> Answer:
     return lambda query: _search(bench, query, _tree(bench, query), bench.judge(), bench.settings)
 
 
+def paper(bench: Bench) -> Answer:
+    """The search as published, with the same judge and budget: no prior, B = 2, N = 20."""
+    settings = PaperSettings(budget_tokens=bench.settings.budget_tokens)
+
+    def answer(query: str) -> Iterator[Answered]:
+        judge = bench.judge()
+        text = bench.collection.queries[query]
+        for step in search_as_published(text, _tree(bench, query), judge, settings, judge.costs):
+            yield Answered(_documents(bench, query, [one.node for one in step.ranking]), step.usage, step)
+
+    return answer
+
+
 def oracle(bench: Bench) -> Answer:
     """A judge that knows the qrels, in the same tree and at the same price: the ceiling of tree, prior and budget.
 
@@ -101,6 +115,7 @@ METHODS = {
     "bm25": Method(bm25, reads=False),
     "prior": Method(prior, reads=False),
     "rerank": Method(rerank, reads=True),
+    "paper": Method(paper, reads=True),
     "lattice": Method(lattice, reads=True),
     "oracle": Method(oracle, reads=True),
 }

@@ -65,26 +65,23 @@ def fit(history: Sequence[Observation], expected: Mapping[int, float], calibrati
 
     if not history:
         return Latent({}, {}, {})
-    nodes = sorted({seen.node for seen in history})
-    slates = sorted({seen.slate for seen in history})
-    row = {node: i for i, node in enumerate(nodes)}
-    column = {slate: i for i, slate in enumerate(slates)}
-    incidence = np.zeros((len(nodes), len(slates)))
-    sums_by_node, sums_by_slate = np.zeros(len(nodes)), np.zeros(len(slates))
-    for seen in history:
-        incidence[row[seen.node], column[seen.slate]] += 1
-        sums_by_node[row[seen.node]] += seen.score
-        sums_by_slate[column[seen.slate]] += seen.score
+    nodes, row = np.unique([seen.node for seen in history], return_inverse=True)
+    slates, column = np.unique([seen.slate for seen in history], return_inverse=True)
+    score = np.array([seen.score for seen in history])
+    shape = (len(nodes), len(slates))
+    incidence = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+    sums_by_node = np.bincount(row, score, shape[0]).astype(np.float64)
+    sums_by_slate = np.bincount(column, score, shape[1]).astype(np.float64)
     weight = 1.0 / (incidence.sum(axis=1) + calibration.prior_weight)
-    mean = np.array([expected[node] for node in nodes])
+    mean = np.array([expected[node] for node in nodes.tolist()])
     pulled = weight * (sums_by_node + calibration.prior_weight * mean)
     bias, spread = _biases(incidence, weight, sums_by_slate, pulled, calibration.bias_weight)
     relevance = pulled - weight * (incidence @ bias)
     error = calibration.noise * np.sqrt(weight + spread)
     return Latent(
-        dict(zip(nodes, relevance.tolist(), strict=True)),
-        dict(zip(nodes, error.tolist(), strict=True)),
-        dict(zip(slates, bias.tolist(), strict=True)),
+        dict(zip(nodes.tolist(), relevance.tolist(), strict=True)),
+        dict(zip(nodes.tolist(), error.tolist(), strict=True)),
+        dict(zip(slates.tolist(), bias.tolist(), strict=True)),
     )
 
 
@@ -100,4 +97,4 @@ def _biases(
     system = np.diag(incidence.sum(axis=0) + bias_weight) - incidence.T @ weighted
     inverse = np.linalg.inv(system)
     bias = inverse @ (sums_by_slate - incidence.T @ pulled)
-    return bias, np.einsum("ij,jk,ik->i", weighted, inverse, weighted)
+    return bias, ((weighted @ inverse) * weighted).sum(axis=1)

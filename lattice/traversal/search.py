@@ -12,13 +12,14 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lattice.traversal.belief import Belief
 from lattice.traversal.calibration import Calibration
 from lattice.traversal.prior import Prior
-from lattice.traversal.steps import JudgedSlate, Scored, Step
+from lattice.traversal.steps import JudgedSlate, Opening, Ranked, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, SlatesJudge, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); chosen on the tuning collections (benchmarks/fit_likelihood.py).
@@ -47,17 +48,44 @@ class SearchSettings:
     calibration: Calibration = DEFAULT_CALIBRATION
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Something that could be read next. Ordered by `promise`, the relevance expected of an unread candidate."""
-
-    promise: float
-    origin: int | None
-    nodes: tuple[int, ...]
-
-
 Costs = Callable[[str, Sequence[Candidate]], list[int]]
 """Tells the tokens that judging each candidate would evaluate; what a query costs by itself is on the first."""
+
+
+class View(Protocol):
+    """What a walk believes: learns from every slate, and tells what nodes are worth."""
+
+    def observe(self, origin: int | None, scores: Iterable[tuple[int, float]]) -> None:
+        """Add the raw scores of one slate (the children of `origin`, or seeds)."""
+        ...
+
+    def latent(self, node: int) -> float:
+        """Give ŝ of a node."""
+        ...
+
+    def path(self, node: int) -> float:
+        """Give the path relevance of a node."""
+        ...
+
+    def raw(self, node: int) -> float:
+        """Give the last raw score of a judged node."""
+        ...
+
+    def is_judged(self, node: int) -> bool:
+        """Whether the judge has read the node."""
+        ...
+
+    def frontier(self) -> list[int]:
+        """List the inner nodes that have been heard of and not been opened."""
+        ...
+
+    def anchors(self, origin: int | None, nodes: tuple[int, ...], limit: int) -> tuple[int, ...]:
+        """Give judged nodes that make a slate comparable with earlier ones."""
+        ...
+
+    def ranking(self) -> Sequence[Ranked]:
+        """Rank the leaves that are known of, best first."""
+        ...
 
 
 def search(
@@ -68,22 +96,39 @@ def search(
     `costs` tells what judging candidates would evaluate; without it they are guessed by their lengths.
     A judge that raises OutOfTime ends the search with what it has; what it had cost counts.
     """
-    started = time.monotonic()
     belief = Belief(
         tree, prior, settings.calibration, settings.alpha, settings.context, slate_dependent=judge.slate_dependent
     )
+    yield from explore(query, tree, judge, belief, lambda: _openings(belief, settings), settings, costs)
+
+
+def explore(
+    query: str,
+    tree: Tree,
+    judge: Judge,
+    belief: View,
+    openings: Callable[[], list[Opening]],
+    settings: SearchSettings,
+    costs: Costs | None = None,
+) -> Iterator[Step]:
+    """Yield a step for every iteration of the loop that all walks share, until a limit ends it or nothing is left.
+
+    `openings` lists what could be read next by what is believed now, best first. Of the settings, those count that
+    bound a walk: budget_tokens, iterations, seconds, beam and anchors.
+    """
+    started = time.monotonic()
     usage, iteration = Usage(), 0
     stopped = None
     step = Step(0, (), belief.ranking(), usage)
     while stopped is None:
-        openings, stopped = _choose(query, tree, belief, settings, costs or _guess_costs, usage, iteration, started)
+        chosen, stopped = _choose(query, tree, openings, settings, costs or _guess_costs, usage, iteration, started)
         if stopped is not None:
             break
         yield step
         iteration += 1
         slates: list[JudgedSlate] = []
         try:
-            for opening, slate, judgement in _judged(query, tree, judge, belief, openings, settings):
+            for opening, slate, judgement in _judged(query, tree, judge, belief, chosen, settings):
                 usage += judgement.usage
                 slates.append(_record(belief, opening, slate, judgement))
         except OutOfTime as late:
@@ -96,7 +141,7 @@ def search(
 def _choose(
     query: str,
     tree: Tree,
-    belief: Belief,
+    openings: Callable[[], list[Opening]],
     settings: SearchSettings,
     costs: Costs,
     usage: Usage,
@@ -107,11 +152,11 @@ def _choose(
         return [], "iterations"
     if settings.seconds is not None and time.monotonic() - started >= settings.seconds:
         return [], "seconds"
-    openings = _openings(belief, settings)
-    if not openings:
+    found = openings()
+    if not found:
         return [], "exhausted"
     room = math.inf if settings.budget_tokens is None else settings.budget_tokens - usage.evaluated
-    chosen = _within(query, tree, openings, costs, room, settings.beam)
+    chosen = _within(query, tree, found, costs, room, settings.beam)
     return chosen, None if chosen else "budget"
 
 
@@ -178,7 +223,7 @@ def _guess_costs(query: str, candidates: Sequence[Candidate]) -> list[int]:
 
 
 def _judged(
-    query: str, tree: Tree, judge: Judge, belief: Belief, openings: list[Opening], settings: SearchSettings
+    query: str, tree: Tree, judge: Judge, belief: View, openings: list[Opening], settings: SearchSettings
 ) -> Iterator[tuple[Opening, Slate, Judgement]]:
     """Yield the openings' slates as they are judged: all at once by a judge that can, else one after the other, so that
     each has the anchors that the last has shown to be good.
@@ -192,31 +237,31 @@ def _judged(
         yield opening, slate, judge.score(query, slate)
 
 
-def _slate(tree: Tree, judge: Judge, belief: Belief, opening: Opening, settings: SearchSettings) -> Slate:
+def _slate(tree: Tree, judge: Judge, belief: View, opening: Opening, settings: SearchSettings) -> Slate:
     nodes = opening.nodes
     if judge.slate_dependent:
         nodes += belief.anchors(opening.origin, nodes, settings.anchors)
     return Slate(opening.origin, tree.candidates(nodes))
 
 
-def _record(belief: Belief, opening: Opening, slate: Slate, judgement: Judgement) -> JudgedSlate:
+def _record(belief: View, opening: Opening, slate: Slate, judgement: Judgement) -> JudgedSlate:
     scored = [(candidate.node, score) for candidate, score in zip(slate.candidates, judgement.scores, strict=True)]
     belief.observe(opening.origin, scored)
     raw = tuple(Scored(node, score, 0.0, 0.0) for node, score in scored)
     return JudgedSlate(opening.origin, opening.promise, raw, judgement.usage, judgement.reasoning, judgement.notes)
 
 
-def _refreshed(belief: Belief, slates: list[JudgedSlate]) -> tuple[JudgedSlate, ...]:
+def _refreshed(belief: View, slates: list[JudgedSlate]) -> tuple[JudgedSlate, ...]:
     """Give the slates with the latent and path relevance that hold after this iteration's refit."""
     return tuple(
         replace(slate, scored=tuple(_scored(belief, one.node, one.raw) for one in slate.scored)) for slate in slates
     )
 
 
-def _scored(belief: Belief, node: int, raw: float) -> Scored:
+def _scored(belief: View, node: int, raw: float) -> Scored:
     return Scored(node, raw, belief.latent(node), belief.path(node))
 
 
-def _passed_over(belief: Belief) -> tuple[Scored, ...]:
+def _passed_over(belief: View) -> tuple[Scored, ...]:
     unopened = (_scored(belief, node, belief.raw(node)) for node in belief.frontier() if belief.is_judged(node))
     return tuple(sorted(unopened, key=lambda scored: (-scored.path, scored.node)))

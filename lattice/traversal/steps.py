@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
 
 from lattice.types import Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Something that could be read next: the children of `origin`, or seeds; `promise` is what is expected of it."""
+
+    promise: float
+    origin: int | None
+    nodes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,44 @@ class Ranked:
     latent: float
 
 
+class Ranking(Sequence[Ranked]):
+    """A ranking held in arrays, whose values are made when they are looked at: most of a thousand never are."""
+
+    def __init__(
+        self,
+        nodes: npt.NDArray[np.intp],
+        relevance: npt.NDArray[np.float64],
+        judged: npt.NDArray[np.bool_],
+        latent: npt.NDArray[np.float64],
+    ) -> None:
+        """Take the ids of leaves, best first, and their values in the same order."""
+        self._columns = (nodes, relevance, judged, latent)
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> Ranked: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Ranked, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Ranked | tuple[Ranked, ...]:
+        if isinstance(index, slice):
+            return tuple(map(Ranked, *(column[index].tolist() for column in self._columns)))
+        node, relevance, judged, latent = (column[index].item() for column in self._columns)
+        return Ranked(node, relevance, judged, latent)
+
+    def __iter__(self) -> Iterator[Ranked]:
+        return iter(self[:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The search after one iteration: what was read in it, the ranking so far, the cost so far, and why it ended.
@@ -52,7 +105,7 @@ class Step:
 
     iteration: int
     slates: tuple[JudgedSlate, ...]
-    ranking: tuple[Ranked, ...]
+    ranking: Sequence[Ranked]
     usage: Usage
     stopped: str | None = None
     passed_over: tuple[Scored, ...] = ()

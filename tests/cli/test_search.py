@@ -6,10 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from lattice.cli.budget import budget_option, method_option
 from lattice.lattice import Answer, Lattice
 from lattice.store.places import last_hits
+from lattice.traversal.paper import PaperSettings
+from lattice.traversal.search import SearchSettings
 from tests.cli.conftest import Invoke, Place
 from tests.cli.folder import run, write_folder
 from tests.cli.values import ANSWER
@@ -256,3 +260,26 @@ def test_the_real_model_reads(place: Place) -> None:
     assert 0 < answer["usage"]["evaluated"] <= 2500
     assert answer["trace"]["iterations"]
     assert "llama" not in done.stderr
+
+
+def test_the_published_method_needs_a_model(invoke: Invoke) -> None:
+    result = invoke("search", "actor memory", "--no-model", "--method", "paper")
+    assert result.exit_code == 2
+    assert "leave out --no-model" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "budget", "settings"),
+    [
+        ("paper", "300", PaperSettings(budget_tokens=300)),
+        ("paper", "7it,2s", PaperSettings(iterations=7, seconds=2.0)),
+        ("lattice", "2s", SearchSettings(seconds=2.0)),
+    ],
+)
+def test_the_method_decides_what_a_budget_means(
+    method: str, budget: str, settings: PaperSettings | SearchSettings
+) -> None:
+    found: list[PaperSettings | SearchSettings] = []
+    probe = click.command()(method_option(budget_option(lambda budget: found.append(budget))))
+    probe.main(["--budget", budget, "--method", method], standalone_mode=False)
+    assert found == [settings]

@@ -74,7 +74,7 @@ def test_what_reads_keeps_to_the_budget_and_answers_at_every_moment(bench: Bench
     spent = [moment.usage.evaluated for moment in moments]
     assert spent == sorted(spent)
     assert spent[0] == 0 < spent[-1] <= 400
-    assert moments[0].documents == _last(bench, "prior", "q1").documents
+    assert moments[0].documents == (() if method == "paper" else _last(bench, "prior", "q1").documents)
 
 
 def test_rerank_reads_the_priors_best_in_its_order_and_no_node(bench: Bench) -> None:
@@ -88,6 +88,12 @@ def test_rerank_reads_the_priors_best_in_its_order_and_no_node(bench: Bench) -> 
 def test_lattice_opens_nodes(bench: Bench) -> None:
     steps = [moment.step for moment in METHODS["lattice"].make(bench)("q1")]
     assert any(slate.origin is not None for step in steps if step for slate in step.slates)
+
+
+def test_paper_begins_at_the_root_and_ranks_what_it_has_read(bench: Bench) -> None:
+    steps = [moment.step for moment in METHODS["paper"].make(bench)("q1") if moment.step]
+    assert steps[1].slates[0].origin == bench.lattice.store.root().id
+    assert all(one.judged for step in steps for one in step.ranking)
 
 
 def test_the_oracle_finds_what_no_word_of_the_query_leads_to(bench: Bench) -> None:

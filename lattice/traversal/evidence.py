@@ -1,0 +1,384 @@
+"""One model of a whole tree: which nodes hold something relevant, given the prior and every slate that was read.
+
+A node is *hot* when a relevant leaf lies below it. The root is; of a hot node's k children each is hot by itself with
+the odds of `branches` in k, at least one of them; nothing below a cold node is hot. A score tells hot from cold as a
+Gaussian with one mean for each would: Λ_v, the likelihood ratio of a node's own scores. Two passes over the nodes that
+have been heard of then give every probability exactly (sum-product on a tree):
+
+upwards    λ_v = (Π(1 − q + q·Λ_c·λ_c) − (1 − q)^k) / (1 − (1 − q)^k)   over the k children of an opened node,
+           λ_v = 1 + Σ n_c·(Λ_c·λ_c − 1) / n_v                          where only some of its n_v leaves are known of,
+downwards  P(c) = P(v)·P(c hot | v hot, everything below v).
+
+So a leaf that was found lifts its ancestors by what it is worth and no more, siblings compete, a branch that was read
+in vain sinks, and evidence below any node is what it is beyond chance: the mean over its leaves.
+
+The prior counts as signal detection: hit r of n leaves lies where the r-th of n draws of a normal does, and a relevant
+leaf is drawn d' higher. How much d' is, is learnt in each search from the hits that have been read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lattice.traversal.calibration import Array, Calibration
+from lattice.traversal.prior import Prior
+from lattice.traversal.refit import Refit
+from lattice.traversal.search import Costs, SearchSettings, explore
+from lattice.traversal.steps import Opening, Ranking, Step
+from lattice.types import Judge, Node, Tree
+
+_STRENGTHS = (0.0, 1.0, 2.0, 3.0)  # d' that a prior may have
+_DOUBTS = np.array([0.5, 0.35, 0.1, 0.05])  # how probable each is before anything was read
+_MOST = 10.0  # natural logarithm of the largest likelihood ratio that one node's evidence may reach
+_LIKELY = 0.8  # the most that a child is hot by itself, however few there are
+_SURE = 0.9  # the most that an unopened node lends to one that is known below it
+_LEAST = 0.05  # of a likelihood ratio of a node only some of whose leaves were read
+_TINY = 1e-12
+_FINITE = 600.0  # whose exponential is
+_FEW = 6  # nodes of a level weigh as much as all that were read elsewhere
+_LOG_BRANCHING = math.log(12.5)  # a level for every so many leaves: a little over the usual branching of 12
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is taken for granted of judges and trees; measured in simulation (docs/simulation.md).
+
+    `leaf_gap` and `node_gap` are how much higher the hot score on average, `noise` the standard deviation of one score,
+    `spread` that of what cold nodes are worth. `branches` is how many children of a hot node are hot. `discount` is
+    what a level between a node and its leaves costs its promise. `lift` and `path` weigh the two passes, the logarithms
+    of what they carry: 1 is the model, 0 does without. Descriptions on a path err together: half the lift.
+    """
+
+    leaf_gap: float = 0.5
+    node_gap: float = 0.3
+    noise: float = 0.12
+    spread: float = 0.1
+    branches: float = 1.5
+    discount: float = 0.85
+    lift: float = 0.5
+    path: float = 1.0
+
+
+DEFAULT_MODEL = Model()
+
+
+def search_by_evidence(
+    query: str,
+    tree: Tree,
+    judge: Judge,
+    prior: Prior,
+    settings: SearchSettings,
+    costs: Costs | None = None,
+    model: Model = DEFAULT_MODEL,
+) -> Iterator[Step]:
+    """Yield the ranking after every iteration, from the prior's to the last within the budget.
+
+    For judges whose scores depend on the slate: `settings` counts but for alpha, context and depth_discount, which
+    `model` replaces. `costs` and OutOfTime are those of `lattice.traversal.search.search`.
+    """
+    belief = Evidence(tree, prior, settings.calibration, model)
+    size, beam = settings.seed_slate, settings.beam
+    yield from explore(query, tree, judge, belief, lambda: belief.openings(size, beam), settings, costs)
+
+
+class Evidence:
+    """Every node heard of, and the probability that it is hot; `observe` adds a slate and passes messages anew.
+
+    The work of a slate is linear in the nodes heard of, whatever the size of the tree.
+    """
+
+    def __init__(self, tree: Tree, prior: Prior, calibration: Calibration, model: Model) -> None:
+        self._tree, self._model, self._floor = tree, model, prior.floor
+        self._refit = Refit(calibration, prior.floor)
+        self._root = tree.root()
+        self._ids: list[int] = []
+        self._row: dict[int, int] = {}
+        self._nodes: dict[int, Node] = {}
+        self._children: dict[int, tuple[int, ...]] = {}
+        self._raw: dict[int, float] = {}
+        self._static = _Static(model)
+        self._learn(self._root)
+        for hit in prior.hits:
+            self._learn(tree.node(hit.leaf))
+        self._hits = np.array([self._row[hit.leaf] for hit in prior.hits], dtype=np.intp)
+        leaves = max(2, self._root.leaves)
+        self._claims = _claims(len(self._hits), leaves)
+        # How many relevant leaves a tree of that height has by the model, and so how probable any leaf is.
+        self._rate = min(0.5, model.branches ** (math.log(leaves) / _LOG_BRANCHING) / leaves)
+        self._pass()
+
+    def observe(self, origin: int | None, scores: Iterable[tuple[int, float]]) -> None:
+        """Add the raw scores of one slate (the children of `origin` and anchors, or seeds)."""
+        scored = list(scores)
+        for node, _ in scored:
+            self._learn(self._known(node))
+        if origin is not None:
+            self._static.open(self._row[origin], len(self._children_of(origin)))
+        self._raw.update(scored)
+        self._refit.add([self._row[node] for node, _ in scored], [score for _, score in scored])
+        self._pass()
+
+    def openings(self, size: int, beam: int) -> list[Opening]:
+        """List what could be read next, best first by the relevant leaves that it is expected to lead to.
+
+        That is the next `beam` seed slates of `size` leaves, and the best `beam` unopened nodes.
+        """
+        seeds = self._best_unread(size * beam)
+        found = [
+            Opening(float(self._hot[part].sum()), None, tuple(self._ids[row] for row in part))
+            for part in (seeds[i : i + size] for i in range(0, len(seeds), size))
+        ]
+        promise = np.where(self._static.is_frontier, self._hot * self._static.value, -1.0)
+        for _ in range(beam):
+            opening = self._best_unopened(promise)
+            found += [] if opening is None else [opening]
+        return sorted(found, key=lambda opening: (-opening.promise, opening.origin or 0))
+
+    def latent(self, node: int) -> float:
+        """Give ŝ, the fitted relevance of a judged node; what the prior expects at least, of any other."""
+        return float(self._latent[self._row[node]])
+
+    def path(self, node: int) -> float:
+        """Give the probability that something relevant lies at or below the node."""
+        return float(self._hot[self._row[node]])
+
+    def raw(self, node: int) -> float:
+        """Give the last raw score of a judged node."""
+        return self._raw[node]
+
+    def is_judged(self, node: int) -> bool:
+        """Whether the judge has read the node."""
+        return node in self._raw
+
+    def frontier(self) -> list[int]:
+        """List the inner nodes that have been heard of and not been opened."""
+        return [self._ids[row] for row in np.flatnonzero(self._static.is_frontier)]
+
+    def anchors(self, origin: int | None, nodes: tuple[int, ...], limit: int) -> tuple[int, ...]:
+        """Give the best judged nodes at the level of `nodes`; where there are none, the best sibling of `origin`."""
+        depth = self._nodes[nodes[0]].depth
+        return self._best_judged(depth, nodes, limit) or self._best_judged(depth - 1, (origin,), min(1, limit))
+
+    def ranking(self) -> Ranking:
+        """Rank every leaf that the prior or the judge knows of, by probability, ties by id."""
+        rows = np.flatnonzero(self._static.is_leaf)
+        ids = self._static.ids[rows]
+        order = np.lexsort((ids, -self._hot[rows]))
+        rows = rows[order]
+        return Ranking(ids[order], self._hot[rows], self._counts[rows] > 0, self._latent[rows])
+
+    def _pass(self) -> None:
+        """Refit, and pass messages up and down."""
+        known, model = self._static, self._model
+        self._latent, self._counts = self._refit.relevance(known.count)
+        ratio = self._own_ratios()
+        ratio[self._hits] += self._prior_ratios(ratio[self._hits])
+        upward, self._shares = np.zeros(known.count), np.ones(known.count)
+        levels = known.levels()[1:]
+        for level in reversed(levels):
+            ratio[level.rows] = np.clip(ratio[level.rows] + upward[level.rows], -_MOST, _MOST)
+            self._lift(level, np.exp(ratio[level.rows]), upward)
+        self._hot = np.ones(known.count)
+        for level in levels:
+            self._hot[level.rows] = self._hot[level.parent] ** model.path * self._shares[level.rows]
+
+    def _lift(self, level: _Level, ratio: Array, upward: Array) -> None:
+        """Take one level's likelihood ratios to its parents, and keep each child's share: P(c hot | parent hot)."""
+        known, model, parent = self._static, self._model, level.parent
+        opened, children = known.is_opened[parent], known.children[parent]
+        chance = np.minimum(_LIKELY, model.branches / np.maximum(1.0, children))
+        none = (1.0 - chance) ** children
+        factor = 1.0 - chance + chance * ratio
+        # Where a parent is opened all its children are known of; where it is not, the others count as chance has it.
+        product = np.exp(np.minimum(_FINITE, np.bincount(parent, np.log(factor), known.count)[parent]))
+        mean = np.maximum(_LEAST, 1.0 + np.bincount(parent, level.part * (ratio - 1.0), known.count)[parent])
+        some = np.maximum(_TINY, product - none)
+        share = np.where(opened, chance * ratio * product / (factor * some), model.branches * level.part * ratio / mean)
+        self._shares[level.rows] = np.minimum(np.where(opened, 1.0, _SURE), share)
+        upward[parent] = model.lift * np.log(np.where(opened, some / np.maximum(_TINY, 1.0 - none), mean))
+
+    def _own_ratios(self) -> Array:
+        """Give log Λ of every row: 0 where nothing was read."""
+        known, model = self._static, self._model
+        ratio = np.zeros(known.count)
+        rows = np.flatnonzero(self._counts)
+        if not len(rows):
+            return ratio
+        counts, depths, is_leaf = self._counts[rows], known.depth[rows], known.is_leaf[rows]
+        # The fit draws scores to μ; what they say by themselves is what tells hot from cold.
+        plain = self._latent[rows] + self._refit.prior_weight / counts * (self._latent[rows] - self._floor)
+        gap = np.where(is_leaf, model.leaf_gap, model.node_gap)
+        middle, cold = _middle(plain), np.empty(len(rows))
+        for depth in set(depths.tolist()):
+            level = depths == depth
+            size = np.count_nonzero(level)
+            # Most of a level is cold, so its median is what the cold score; a few nodes say little of it.
+            cold[level] = (_middle(plain[level]) * size + _FEW * middle) / (size + _FEW)
+        ratio[rows] = gap * (plain - cold - gap / 2) / (model.noise**2 / counts + model.spread**2)
+        return np.clip(ratio, -_MOST, _MOST)
+
+    def _prior_ratios(self, own: Array) -> Array:
+        """Give what the prior's word for each hit is worth, a log likelihood ratio, over the d' that it may have."""
+        if not len(own):
+            return own
+        read = np.flatnonzero(self._counts[self._hits])
+        chance = np.minimum(_SURE, self._rate * self._claims[read])
+        heard = np.log(1.0 - chance + chance * np.exp(own[read])[:, None]).sum(axis=0)
+        weight = _DOUBTS * np.exp(heard - heard.max())
+        expected: Array = self._claims @ (weight / weight.sum())
+        return np.log(expected)
+
+    def _best_judged(self, depth: int, without: tuple[int | None, ...], limit: int) -> tuple[int, ...]:
+        rows = np.flatnonzero((self._static.depth == depth) & (self._counts > 0))
+        best = rows[np.lexsort((self._static.ids[rows], -self._latent[rows]))]
+        return tuple([self._ids[row] for row in best if self._ids[row] not in without][:limit])
+
+    def _best_unread(self, limit: int) -> npt.NDArray[np.intp]:
+        unread = self._hits[self._counts[self._hits] == 0]
+        best: npt.NDArray[np.intp] = unread[np.argsort(-self._hot[unread], kind="stable")[:limit]]
+        return best
+
+    def _best_unopened(self, promise: Array) -> Opening | None:
+        """Give the most promising node that has unread children; what was looked at is struck off `promise`."""
+        while True:
+            row = int(promise.argmax())
+            if promise[row] < 0.0:
+                return None
+            node, worth = self._ids[row], float(promise[row])
+            promise[row] = -1.0
+            unread = tuple(child for child in self._children_of(node) if child not in self._raw)
+            if unread:
+                return Opening(worth, node, unread)
+
+    def _known(self, node: int) -> Node:
+        return self._nodes.get(node) or self._tree.node(node)
+
+    def _children_of(self, node: int) -> tuple[int, ...]:
+        if node not in self._children:
+            children = self._tree.children(node)
+            self._nodes.update((child.id, child) for child in children)
+            self._children[node] = tuple(child.id for child in children)
+        return self._children[node]
+
+    def _learn(self, node: Node) -> None:
+        """Hear of a node and of all its ancestors."""
+        if node.id in self._row:
+            return
+        if node.parent is not None and node.parent not in self._row:
+            self._learn(self._known(node.parent))
+        self._nodes[node.id] = node
+        self._row[node.id] = len(self._ids)
+        self._ids.append(node.id)
+        self._static.add(node, 0 if node.parent is None else self._row[node.parent])
+
+
+def _claims(hits: int, leaves: int) -> Array:
+    """Give the likelihood ratio of each hit's rank, a column for each d': exp(d'·z − d'²/2)."""
+    total = max(leaves, hits + 1)
+    places = [_NORMAL.inv_cdf(1.0 - (rank + 0.5) / total) for rank in range(hits)]
+    strengths = np.array(_STRENGTHS)
+    claims: Array = np.exp(np.outer(np.array(places), strengths) - strengths**2 / 2.0)
+    return claims
+
+
+def _middle(values: Array) -> float:
+    """Give the median (the upper one of two): numpy's own takes five times as long on so few values."""
+    half = len(values) // 2
+    return float(np.partition(values, half)[half])
+
+
+class _Level(NamedTuple):
+    """The rows of one depth, the rows of their parents, and the part of its parent's leaves that each holds."""
+
+    rows: npt.NDArray[np.intp]
+    parent: npt.NDArray[np.intp]
+    part: Array
+
+
+class _Static:
+    """What does not depend on scores, a row for each node heard of, in arrays that grow."""
+
+    def __init__(self, model: Model) -> None:
+        self.count = 0
+        self._discount, self._branches = model.discount, model.branches
+        self._integers = np.zeros((3, 512), dtype=np.intp)  # id, parent's row, depth
+        self._numbers = np.zeros((3, 512))  # leaves below, children, what reading the children is worth
+        self._flags = np.zeros((2, 512), dtype=bool)  # is a leaf, is opened
+        self._levels: list[list[int]] = []
+        self._arrays: list[_Level] = []
+
+    def add(self, node: Node, parent: int) -> None:
+        if self.count == self._integers.shape[1]:
+            self._integers, self._numbers, self._flags = (
+                np.concatenate([one, np.zeros_like(one)], axis=1)
+                for one in (self._integers, self._numbers, self._flags)
+            )
+        self._integers[:, self.count] = node.id, parent, node.depth
+        leaves = max(1, node.leaves)
+        self._numbers[:, self.count] = (
+            leaves,
+            0,
+            self._branches * self._discount ** int(math.log(leaves) / _LOG_BRANCHING),
+        )
+        self._flags[0, self.count] = node.is_leaf
+        while len(self._levels) <= node.depth:
+            self._levels.append([])
+        self._levels[node.depth].append(self.count)
+        self.count += 1
+
+    def open(self, row: int, children: int) -> None:
+        self._flags[1, row] = True
+        self._numbers[1, row] = children
+
+    def levels(self) -> list[_Level]:
+        """Give every level, from the root's."""
+        for depth, members in enumerate(self._levels):
+            if depth == len(self._arrays) or len(members) > len(self._arrays[depth].rows):
+                rows = np.array(members, dtype=np.intp)
+                parent = self.parent[rows]
+                self._arrays[depth : depth + 1] = [_Level(rows, parent, self.leaves[rows] / self.leaves[parent])]
+        return self._arrays
+
+    @property
+    def value(self) -> Array:
+        return self._numbers[2, : self.count]
+
+    @property
+    def ids(self) -> npt.NDArray[np.intp]:
+        return self._integers[0, : self.count]
+
+    @property
+    def parent(self) -> npt.NDArray[np.intp]:
+        return self._integers[1, : self.count]
+
+    @property
+    def depth(self) -> npt.NDArray[np.intp]:
+        return self._integers[2, : self.count]
+
+    @property
+    def leaves(self) -> Array:
+        return self._numbers[0, : self.count]
+
+    @property
+    def children(self) -> Array:
+        return self._numbers[1, : self.count]
+
+    @property
+    def is_leaf(self) -> npt.NDArray[np.bool_]:
+        return self._flags[0, : self.count]
+
+    @property
+    def is_opened(self) -> npt.NDArray[np.bool_]:
+        return self._flags[1, : self.count]
+
+    @property
+    def is_frontier(self) -> npt.NDArray[np.bool_]:
+        return ~(self.is_leaf | self.is_opened)
