@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from lattice.indexing import Progress
     from lattice.models.remote.server import Server
 
-Settings = SearchSettings | PaperSettings
-"""How to search: by default as we do, or as was published."""
+Settings = SearchSettings | PaperSettings  # as we search by default, or as was published
 
 Model = str | Path | None
 """A GGUF file or a registered model's name; "auto" for LATTICE_MODEL, else the embedded model, else none; None to
@@ -194,8 +193,8 @@ class Lattice(AsyncSearch):
     ) -> Generator[Answer, None, None]:
         """Yield the answer as it grows: lexical hits at once, then the prior's, then one after every iteration.
 
-        With PaperSettings it is the search as published, which has no prior: it knows nothing before it has read.
-        The index is held at one generation until the generator ends or is closed.
+        PaperSettings search as published, without a prior: nothing is known before something is read. The index is
+        held at one generation until the generator ends or is closed.
         """
         _check(query, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
         return self._answers(query, limit, min_relevance, settings or SearchSettings(), filters)

@@ -280,6 +280,10 @@ def test_the_method_decides_what_a_budget_means(
     method: str, budget: str, settings: PaperSettings | SearchSettings
 ) -> None:
     found: list[PaperSettings | SearchSettings] = []
-    probe = click.command()(method_option(budget_option(lambda budget: found.append(budget))))
-    probe.main(["--budget", budget, "--method", method], standalone_mode=False)
+
+    def probe(budget: PaperSettings | SearchSettings) -> None:
+        found.append(budget)
+
+    command = click.command()(method_option(budget_option(probe)))
+    command.main(["--budget", budget, "--method", method], standalone_mode=False)
     assert found == [settings]
