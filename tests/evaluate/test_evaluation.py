@@ -72,7 +72,7 @@ def test_losses_add_up_to_what_is_lacking_also_where_documents_are_excluded(tmp_
 
 def test_methods_are_named_once_and_known() -> None:
     check_methods(["bm25", "prior"], "bm25")
-    with pytest.raises(UsageError, match="no method 'paper'"):
-        check_methods(["paper"])
+    with pytest.raises(UsageError, match="no method 'guess'"):
+        check_methods(["guess"])
     with pytest.raises(UsageError, match="at least one"):
         check_methods([])
