@@ -7,8 +7,8 @@ probability of its worth e^θ among those that are left. Orders of different sla
     Σ_slates Σ_j (θ_{r_j} − log Σ_{k ≥ j} e^{θ_{r_k}}) − λ/2 Σ (θ_v − μ_v)²
 
 which is concave: Newton's method with its exact gradient and Hessian finds it in a few steps. λ keeps a node that was
-always first (or never) from running away, and fixes the gauge. Not used by default: no judge at hand ranks better than
-it scores.
+always first (or never) from running away, and fixes the gauge. Not used by default: no listwise judge has been at hand
+to measure it on.
 """
 
 from __future__ import annotations
