@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -18,7 +18,7 @@ from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, 
 from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.paper import PaperSettings, search_as_published
 from lattice.traversal.prior import Prior, fuse, prior_of
-from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.search import Costs, SearchSettings, search
 from lattice.traversal.snippets import snippet
 from lattice.traversal.steps import Ranked, Step
 from lattice.types import BuildSettings, Embedder, Hit, Judge, Matrix, TrailNode, Usage
@@ -287,12 +287,7 @@ class _Session:
             judge = replace(judge, deadline=started + settings.seconds)
         notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
-        steps = (
-            search_as_published(self._query, self._store, judge, settings, costs)
-            if isinstance(settings, PaperSettings)
-            else search(self._query, self._store, judge, prior, settings, costs)
-        )
-        for step in steps:
+        for step in self._walk(judge, prior, settings, costs):
             if step.stopped is not None and isinstance(judge, RemoteJudge):
                 judge.check()
             for slate in step.slates:
@@ -300,6 +295,17 @@ class _Session:
             notice = self._lattice.problem() or notice
             hits = self._hits(step.ranking)
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, notice, step)
+
+    def _walk(
+        self, judge: Judge, prior: Prior, settings: SearchSettings | PaperSettings, costs: Costs | None
+    ) -> Iterator[Step]:
+        if isinstance(settings, PaperSettings):
+            return search_as_published(self._query, self._store, judge, settings, costs)
+        if judge.slate_dependent:  # another model of the tree, see docs/method.md; late, for it needs numpy
+            from lattice.traversal.evidence import search_by_evidence
+
+            return search_by_evidence(self._query, self._store, judge, prior, settings, costs)
+        return search(self._query, self._store, judge, prior, settings, costs)
 
     def _at_once(self) -> Answer:
         lexical = self._store.lexical(self._query, PRIOR_DEPTH)
