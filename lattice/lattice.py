@@ -20,11 +20,12 @@ from lattice.store.store import Store
 from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
-from lattice.traversal.paper import PaperSettings, search_as_published
+from lattice.traversal.paper import PaperSettings
 from lattice.traversal.prior import Prior, fuse, prior_of
-from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.search import SearchSettings
 from lattice.traversal.snippets import snippet
 from lattice.traversal.steps import Ranked, Step
+from lattice.traversal.walks import walk
 from lattice.types import BuildSettings, Embedder, Filters, Hit, Judge, Matrix, Node, TrailNode, Tree, Usage
 
 if TYPE_CHECKING:
@@ -316,12 +317,7 @@ class _Session:
             judge = replace(judge, deadline=started + settings.seconds)
         notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
-        steps = (
-            search_as_published(self._query, self._tree, judge, settings, costs)
-            if isinstance(settings, PaperSettings)
-            else search(self._query, self._tree, judge, prior, settings, costs)
-        )
-        for step in steps:
+        for step in walk(self._query, self._tree, judge, prior, settings, costs):
             if step.stopped is not None and isinstance(judge, RemoteJudge):
                 judge.check()
             for slate in step.slates:

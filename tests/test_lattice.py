@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import networkx
 import pytest
@@ -11,8 +12,10 @@ import lattice
 from lattice import Lattice, PaperSettings, SearchSettings
 from lattice.errors import IndexNotFound, IndexProblem, ModelNotFound, ModelUnusable, UsageError
 from lattice.models.embedders import TfidfSvd
+from lattice.traversal.evidence import search_by_evidence
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.stand_ins import ScriptedJudge
+from lattice.traversal.steps import Step
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -84,6 +87,22 @@ def test_the_published_search_begins_with_nothing_and_ends_with_what_it_read(ind
     assert answers[1].hits == ()
     assert answers[-1].hits
     assert all(hit.judged for hit in answers[-1].hits)
+
+
+@pytest.mark.parametrize("slate_dependent", [False, True])
+def test_a_judge_with_a_slate_bias_is_followed_by_the_model_of_the_whole_tree(
+    index: Path, monkeypatch: pytest.MonkeyPatch, slate_dependent: bool
+) -> None:
+    begun: list[bool] = []
+
+    def begin(*given: Any) -> Iterator[Step]:  # noqa: ANN401 - passed on as they come
+        begun.append(True)
+        return search_by_evidence(*given)
+
+    monkeypatch.setattr("lattice.traversal.evidence.search_by_evidence", begin)
+    with Lattice.open(index, judge=ScriptedJudge({}, slate_dependent=slate_dependent)) as opened:
+        assert opened.search("telescope")
+    assert begun == [True] * slate_dependent
 
 
 def test_min_relevance_and_limit_cut_the_hits(notes: Lattice) -> None:

@@ -13,8 +13,9 @@ from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
 
 # Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
 LEAF_SCALE = Scale(offset=1.0, width=0.8)
-# Not fitted yet: descriptions say less of a query than passages do, so the same gain counts for more.
-NODE_SCALE = Scale(offset=0.5, width=0.8)
+# A node gets the score of a leaf of the same fitted probability (benchmarks/fit_scales.py): what a description gains
+# says less than what a passage gains, so the curve is flatter.
+NODE_SCALE = Scale(offset=0.97, width=1.82)
 
 
 @dataclass(slots=True)
