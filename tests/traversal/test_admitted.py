@@ -14,9 +14,11 @@ from lattice.traversal.admitted import (
     AdmittedTree,
     count_leaves,
 )
+from lattice.traversal.paper import PaperSettings
 from lattice.traversal.prior import Prior, PriorHit
-from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.search import SearchSettings
 from lattice.traversal.stand_ins import MemoryTree, ScriptedJudge
+from lattice.traversal.walks import walk
 from lattice.types import Node
 from tests.traversal.trees import full_tree, lifted_scores
 
@@ -125,16 +127,21 @@ def test_the_part_is_a_tree_of_exactly_the_admitted_leaves(part: tuple[list[Node
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
-@given(_parts(), st.booleans(), st.integers(0, 5))
+@given(
+    _parts(),
+    st.booleans(),
+    st.integers(0, 5),
+    st.sampled_from([SearchSettings(budget_tokens=None), PaperSettings(iterations=None)]),
+)
 def test_a_search_of_the_part_never_meets_what_is_outside(
-    part: tuple[list[Node], set[int]], slate_dependent: bool, seeds: int
+    part: tuple[list[Node], set[int]], slate_dependent: bool, seeds: int, how: SearchSettings | PaperSettings
 ) -> None:
     nodes, leaves = part
     tree = _admitted(leaves, nodes)
     above = {1} | {node.id for node in nodes if _admission(nodes, leaves).leaves[node.id]}
     judge = ScriptedJudge(lifted_scores(nodes, {leaf: leaf % 10 / 10 for leaf in leaves}), slate_dependent)
     prior = Prior(tuple(PriorHit(leaf, 0.5) for leaf in sorted(leaves)[:seeds]))
-    steps = list(search("query", tree, judge, prior, SearchSettings(budget_tokens=None)))
+    steps = list(walk("query", tree, judge, prior, how, None))
     assert {node for slate in judge.seen for node in slate} <= above  # the candidates, and the anchors among them
     assert {one.node for step in steps for one in step.ranking} <= leaves
     assert {one.node for one in steps[-1].passed_over} <= above
