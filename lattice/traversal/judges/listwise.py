@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from lattice.traversal.judges.reading import (
     WINDOW_WORDS,
     LabelReader,
     Scale,
+    costs_in_turn,
     shortened,
     shown_text,
     shown_to_fit,
@@ -84,16 +84,16 @@ class ListwiseJudge:
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate, the request itself put on the first."""
-        if not candidates:
-            return []
-        bare, stems = self._prompt(query, []), query_stems(query)
-        empty = self.engine.prompt_cost(bare)
+        costs: list[int] = []
+        stems, bare = query_stems(query), self._prompt(query, [])
         texts = [shown_text(one, stems, self.window_words) for one in candidates]
-        alone = [self.engine.prompt_cost(self._prompt(query, [text])) - empty for text in texts]
         # The passages are decoded once a permutation; their state serves the empty query too.
         again = self.engine.prompt_cost(Prompt((), bare.dynamic)) if self.corrected else 0
-        requests = (empty + again) * self.permutations * math.ceil(len(candidates) / len(LETTERS))
-        return [alone[0] * self.permutations + requests, *(one * self.permutations for one in alone[1:])]
+        for begin in range(0, len(texts), len(LETTERS)):
+            part = texts[begin : begin + len(LETTERS)]
+            first, *rest = costs_in_turn(part, lambda shown: self._prompt(query, shown), self.engine.prompt_cost)
+            costs += [(first + again) * self.permutations, *(one * self.permutations for one in rest)]
+        return costs
 
     def _orders(self, count: int) -> list[list[int]]:
         generator = random.Random(self.seed)  # noqa: S311 - an order, no secret

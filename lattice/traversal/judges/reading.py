@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -185,6 +186,18 @@ def shown_to_fit(
         shown = [first_words(text, words) for text in texts]
         prompt = prompt_of(shown)
     return prompt, sum(cut != text for cut, text in zip(shown, texts, strict=True))
+
+
+def costs_in_turn(
+    texts: Sequence[str], prompt_of: Callable[[Sequence[str]], Prompt], cost: Callable[[Prompt], int]
+) -> list[int]:
+    """Give what each text adds to the cost of the prompt of all; what the prompt costs without any is on the first.
+
+    One after another, for what stands between two texts costs tokens too.
+    """
+    sizes = [cost(prompt_of(texts[:count])) for count in range(len(texts) + 1)]
+    costs = [after - before for before, after in itertools.pairwise(sizes)]
+    return [sizes[0] + costs[0], *costs[1:]] if costs else []
 
 
 def shortened(query: str, words: int) -> str:

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lattice.models.prompts import LETTERS, LISTWISE_STATIC, REASONED_DYNAMIC, RELEVANCE, SYSTEM, Prompt, listed
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, Writer, shortened, shown_text, shown_to_fit
+from lattice.traversal.judges.reading import (
+    QUERY_WORDS,
+    WINDOW_WORDS,
+    Writer,
+    costs_in_turn,
+    shortened,
+    shown_text,
+    shown_to_fit,
+)
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
 
@@ -65,12 +73,13 @@ class ReasonedJudge:
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate, the request itself put on the first."""
-        if not candidates:
-            return []
-        empty, stems = self.engine.prompt_cost(self._prompt(query, [])), query_stems(query)
+        costs: list[int] = []
+        stems = query_stems(query)
         texts = [shown_text(one, stems, self.window_words) for one in candidates]
-        alone = [self.engine.prompt_cost(self._prompt(query, [text])) - empty for text in texts]
-        return [alone[0] + empty, *alone[1:]]
+        for begin in range(0, len(texts), len(LETTERS)):
+            part = texts[begin : begin + len(LETTERS)]
+            costs += costs_in_turn(part, lambda shown: self._prompt(query, shown), self.engine.prompt_cost)
+        return costs
 
     def _prompt(self, query: str, texts: Sequence[str]) -> Prompt:
         asked = REASONED_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)

@@ -66,3 +66,13 @@ def test_the_smallest_model_reasons_in_valid_json(engine: LlamaEngine) -> None:
     assert list(said) == ["problem", "A", "B", "C"]
     assert judgement.scores == tuple(said[letter]["score"] / 100 for letter in "ABC")
     assert judgement.usage.generated > 10
+
+
+@pytest.mark.parametrize("name", ["listwise", "reasoned"])
+def test_a_slate_costs_what_was_told_before(engine: LlamaEngine, name: JudgeName) -> None:
+    judge = judge_of(engine, name)
+    assert isinstance(judge, ListwiseJudge | ReasonedJudge)
+    slate = Slate(1, tuple(Candidate(i, f"{name} {i}: {text}", False) for i, text in enumerate(TEXTS[:5])))
+    told = sum(judge.costs("how do I repair a tyre", slate.candidates))
+    spent = judge.score("how do I repair a tyre", slate).usage.evaluated
+    assert spent <= told <= spent + 12  # the empty query is a little shorter than the query
