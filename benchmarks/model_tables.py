@@ -29,7 +29,8 @@ def engine() -> str:
     if "leaks" in found:
         leaks = found["leaks"]
         grown = f"{leaks['grown_bytes'] / 1e6:.1f} MB, {leaks['cells_left']} KV cells"
-        shown[f"left behind by {leaks['slates']:,} small slates"] = grown
+        at = f" (at `{leaks['commit'][:12]}`)" if "commit" in leaks else ""
+        shown[f"left behind by {leaks['slates']:,} small slates{at}"] = grown
     rows = tuple(shown.items())
     return f"At {_state(found['lattice'])}, `{found['model']}`:\n\n" + _block(Table(("measured", "value"), rows))
 
