@@ -1,4 +1,4 @@
-"""Fit what the default search weighs: the judge's scale, the prior's worth, the share of words in the prior.
+"""Fit what the default search weighs: the judge's scale and the prior's worth.
 
     python benchmarks/fit_likelihood.py --queries 24
 
@@ -14,7 +14,7 @@ import argparse
 import itertools
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +25,11 @@ from bench import TUNING, WORK, unpacked
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.indexes import index_of
 from lattice.evaluate.recorded import RecordedReader
-from lattice.lattice import PRIOR_DEPTH, Lattice
+from lattice.lattice import Lattice
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model, sha256_of
 from lattice.models.settings import EngineSettings
 from lattice.traversal.judges.likelihood import LEAF_SCALE, LikelihoodJudge
-from lattice.traversal.prior import FLOOR, LEXICAL_SHARE, TOP, fuse
 from lattice.traversal.search import DEFAULT_CALIBRATION
 from lattice.types import Slate
 
@@ -44,21 +43,19 @@ class Parameters:
     offset: float
     width: float
     prior_weight: float
-    lexical_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The passages read for one query: document ids, prior scores (each scaled by its best), gains, and the qrels."""
+    """The passages read for one query: document ids, what the prior expects, gains, and the qrels."""
 
     documents: tuple[str, ...]
-    lexical: Vector
-    similar: Vector
+    expected: Vector
     gains: Vector
     grades: dict[str, int]
 
 
-DEFAULTS = Parameters(LEAF_SCALE.offset, LEAF_SCALE.width, DEFAULT_CALIBRATION.prior_weight, LEXICAL_SHARE)
+DEFAULTS = Parameters(LEAF_SCALE.offset, LEAF_SCALE.width, DEFAULT_CALIBRATION.prior_weight)
 
 
 def main() -> None:
@@ -75,9 +72,7 @@ def main() -> None:
     print_baselines(pools)
     grid = [
         Parameters(*point)
-        for point in itertools.product(
-            (0.6, 1.0, 1.4, 1.8), (0.3, 0.5, 0.8, 1.2), (0.25, 0.5, 1.0, 2.0), (0.5, 0.6, 0.7, 0.8)
-        )
+        for point in itertools.product((0.6, 1.0, 1.4, 1.8), (0.3, 0.5, 0.8, 1.2), (0.25, 0.5, 1.0, 2.0))
     ]
     values = {name: {point: ndcg_of(point, of) for point in grid} for name, of in pools.items()}
     best = sorted(grid, key=lambda point: -mean_of(point, values))[:8]
@@ -114,33 +109,24 @@ def reader(options: argparse.Namespace) -> RecordedReader:
 
 def _pool(lattice: Lattice, judge: LikelihoodJudge, collection: Collection, query: str, depth: int) -> Pool:
     text = collection.queries[query]
-    lexical = lattice.store.lexical(text, PRIOR_DEPTH)
-    similar = lattice.similar(text, PRIOR_DEPTH)
-    chosen = [passage for passage, _ in fuse(lexical, similar, depth)]
-    leaves = lattice.store.leaves(chosen)
-    gains, _ = judge.gains(text, Slate(None, lattice.store.candidates(tuple(leaves[one].id for one in chosen))))
-    documents = lattice.store.passages(chosen)
+    hits = lattice.prior(text).hits[:depth]
+    leaves = [lattice.store.node(hit.leaf) for hit in hits]
+    gains, _ = judge.gains(text, Slate(None, lattice.store.candidates(tuple(leaf.id for leaf in leaves))))
+    passages = [lattice.store.passage(leaf.passage or 0) for leaf in leaves]
     return Pool(
-        tuple(documents[one].document for one in chosen),
-        _scaled(dict(lexical), chosen),
-        _scaled(dict(similar), chosen),
+        tuple(passage.document for passage in passages),
+        np.array([hit.expected for hit in hits]),
         np.array(gains),
         collection.qrels[query],
     )
-
-
-def _scaled(scores: dict[int, float], chosen: Sequence[int]) -> Vector:
-    best = max(scores.values(), default=1.0)
-    return np.array([scores.get(one, 0.0) / best for one in chosen])
 
 
 def ndcg_of(point: Parameters, pools: list[Pool]) -> float:
     """Give the mean nDCG@10 of the pools, ranked by (score + λ·μ) / (1 + λ)."""
     total = 0.0
     for pool in pools:
-        fused = point.lexical_share * pool.lexical + (1 - point.lexical_share) * pool.similar
         score = 1 / (1 + np.exp((point.offset - pool.gains) / point.width))
-        total += _ndcg(score + point.prior_weight * (FLOOR + (TOP - FLOOR) * fused), pool)
+        total += _ndcg(score + point.prior_weight * pool.expected, pool)
     return total / len(pools)
 
 
@@ -157,10 +143,9 @@ def mean_of(point: Parameters, values: dict[str, dict[Parameters, float]]) -> fl
 
 
 def print_baselines(pools: dict[str, list[Pool]]) -> None:
-    """Print what words, vectors, their fusion and the judge rank alone."""
+    """Print what the prior and the judge rank alone."""
     rankings: dict[str, Callable[[Pool], Vector]] = {
-        "lexical": lambda pool: pool.lexical,
-        "vectors": lambda pool: pool.similar,
+        "prior": lambda pool: pool.expected,
         "gain": lambda pool: pool.gains,
     }
     for label, ranking in rankings.items():

@@ -37,8 +37,8 @@ class Catalogue(Protocol):
         """Give every document, by path."""
         ...
 
-    def spans(self) -> dict[str, range]:
-        """Give the ids of each document's passages, by path."""
+    def spans(self) -> dict[str, tuple[int, range]]:
+        """Give each document's number and the ids of its passages, by path."""
         ...
 
     def outline(self) -> list[tuple[int, int | None, int | None]]:
@@ -69,13 +69,14 @@ def admission(catalogue: Catalogue, rules: Sequence[Rule]) -> Admission:
     """Apply the rules to every document once, and count what is left below every node."""
     documents, spans = catalogue.documents(), catalogue.spans()
     left = [one.path for one in documents if all(rule.admits(one) for rule in rules)]
-    mask = bytearray(sum(map(len, spans.values())))
-    for path in left:
-        for passage in spans.get(path, ()):
-            mask[passage - 1] = 1
-    passages = bytes(mask)
+    passages = bytearray(sum(len(ids) for _, ids in spans.values()))
+    whole = bytearray(max((number for number, _ in spans.values()), default=0))
+    for number, ids in (spans[path] for path in left if path in spans):
+        whole[number - 1] = 1
+        for passage in ids:
+            passages[passage - 1] = 1
     nothing = None if any(passages) or not documents else _nothing_left(documents, rules)
-    return Admission(passages, count_leaves(catalogue.outline(), passages), nothing)
+    return Admission(bytes(passages), bytes(whole), count_leaves(catalogue.outline(), passages), nothing)
 
 
 def resolved(filters: Filters, today: date) -> Filters:

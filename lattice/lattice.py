@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from lattice.asynchronous import AsyncSearch
 from lattice.errors import UsageError
 from lattice.filters import Admissions, resolved, rules_of
+from lattice.first_stage import FirstStage
 from lattice.models.prompts import RELEVANCE
 from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.models.settings import EngineSettings
@@ -21,12 +22,12 @@ from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.paper import PaperSettings
-from lattice.traversal.prior import Prior, fuse, prior_of
+from lattice.traversal.prior import Prior
 from lattice.traversal.search import SearchSettings
 from lattice.traversal.snippets import snippet
 from lattice.traversal.steps import Ranked, Step
 from lattice.traversal.walks import walk
-from lattice.types import BuildSettings, Embedder, Filters, Hit, Judge, Matrix, Node, TrailNode, Tree, Usage
+from lattice.types import BuildSettings, Filters, Hit, Judge, Node, TrailNode, Tree, Usage
 
 if TYPE_CHECKING:
     import networkx
@@ -39,9 +40,6 @@ Settings = SearchSettings | PaperSettings  # as we search by default, or as was 
 Model = str | Path | None
 """A GGUF file or a registered model's name; "auto" for LATTICE_MODEL, else the embedded model, else none; None to
 search without a model."""
-
-# How many passages lexical and vector search bring. Long documents fill the first hundred places with few documents.
-PRIOR_DEPTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,7 @@ class Lattice(AsyncSearch):
         self._relevance = relevance
         self._server = server
         self._engine_settings = engine
-        self._embedder: Embedder | None = None
-        self._vectors: Matrix | None = None
-        self._build: str | None = None
+        self.first_stage = FirstStage(store)
         self._admissions = Admissions()
 
     @classmethod
@@ -258,34 +254,7 @@ class Lattice(AsyncSearch):
 
     def prior(self, query: str, admission: Admission | None = None) -> Prior:
         """Give what lexical and vector search expect for `query`, before anyone reads, of what is admitted."""
-        lexical = self.store.lexical(query, PRIOR_DEPTH, admission.passages if admission else None)
-        fused = fuse(lexical, self.similar(query, PRIOR_DEPTH, admission), PRIOR_DEPTH)
-        leaves = self.store.leaves([passage for passage, _ in fused])
-        return prior_of(fused, {passage: leaf.id for passage, leaf in leaves.items()})
-
-    def similar(self, query: str, limit: int, admission: Admission | None = None) -> list[tuple[int, float]]:
-        """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted."""
-        import numpy as np
-
-        self._load_vectors()
-        assert self._vectors is not None
-        assert self._embedder is not None
-        similarity = self._vectors @ self._embedder.embed([query])[0]
-        if admission is not None:
-            similarity = np.where(np.frombuffer(admission.passages, dtype=np.bool_), similarity, 0.0)
-        count = min(limit, len(similarity))
-        nearest = np.argpartition(-similarity, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
-        found = ((int(i) + 1, float(similarity[i])) for i in nearest if similarity[i] > 0.0)
-        return sorted(found, key=lambda item: (-item[1], item[0]))
-
-    def _load_vectors(self) -> None:
-        build = self.store.status().build
-        if self._vectors is None or self._build != build:
-            from lattice.models.embedders import TfidfSvd
-
-            self._vectors = self.store.vectors()[1]
-            self._embedder = TfidfSvd.from_arrays(self.store.embedder())
-            self._build = build
+        return self.first_stage.prior(query, admission)
 
 
 class _Session:
@@ -327,10 +296,7 @@ class _Session:
             yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, notice, step)
 
     def _at_once(self) -> Answer:
-        admitted = self._admission.passages if self._admission else None
-        lexical = self._store.lexical(self._query, PRIOR_DEPTH, admitted)
-        leaves = self._store.leaves([passage for passage, _ in lexical])
-        prior = prior_of(fuse(lexical, (), PRIOR_DEPTH), {passage: leaf.id for passage, leaf in leaves.items()})
+        prior = self._lattice.first_stage.at_once(self._query, self._admission)
         hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
         return Answer(self._query, self._root, self._mode(), None, hits)
 

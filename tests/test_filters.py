@@ -53,8 +53,8 @@ class Shelf:
         self.asked += 1
         return self._documents
 
-    def spans(self) -> dict[str, range]:
-        return {one.path: range(2 * i + 1, 2 * i + 3) for i, one in enumerate(self._documents)}
+    def spans(self) -> dict[str, tuple[int, range]]:
+        return {one.path: (i + 1, range(2 * i + 1, 2 * i + 3)) for i, one in enumerate(self._documents)}
 
     def outline(self) -> list[tuple[int, int | None, int | None]]:
         leaves = range(1, 2 * len(self._documents) + 1)
@@ -200,7 +200,7 @@ def test_where_nothing_is_left_the_filter_is_named(filters: Filters, told: str |
 
 def test_documents_without_text_are_told_from_those_that_a_filter_leaves_out() -> None:
     class Bare(Shelf):
-        def spans(self) -> dict[str, range]:
+        def spans(self) -> dict[str, tuple[int, range]]:
             return {}
 
         def outline(self) -> list[tuple[int, int | None, int | None]]:

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "index_builder": GROUND | {"lattice.models.embedders"},
     "traversal": GROUND | {"lattice.models.prompts"},
     "filters": GROUND | {"lattice.corpus.readers", "lattice.traversal"},
+    "first_stage": GROUND | {"lattice.models.embedders", "lattice.store", "lattice.traversal"},
     "indexing": GROUND | {"lattice.corpus", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
     "asynchronous": GROUND | {"lattice.lattice", "lattice.models", "lattice.store", "lattice.traversal"},
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     | {
         "lattice.asynchronous",
         "lattice.filters",
+        "lattice.first_stage",
         "lattice.indexing",
         "lattice.models",
         "lattice.store",

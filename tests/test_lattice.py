@@ -129,7 +129,7 @@ def test_an_empty_query_is_refused(notes: Lattice, query: str) -> None:
 
 
 def test_vector_search_is_exact_and_ties_go_by_id(notes: Lattice) -> None:
-    found = notes.similar("how cold may the camera get", 20)
+    found = notes.first_stage.similar("how cold may the camera get", 20)
     assert len(found) == 20
     assert found == sorted(found, key=lambda item: (-item[1], item[0]))
     ids, vectors = notes.store.vectors()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lattice import Filters, Lattice, SearchSettings
 from lattice.errors import UsageError
-from lattice.lattice import PRIOR_DEPTH, Answer
+from lattice.lattice import Answer
 from lattice.traversal.admitted import BETWEEN_NAMES
-from lattice.traversal.prior import fuse
+from lattice.traversal.prior import Found
 from lattice.traversal.stand_ins import ScriptedJudge
 
 WORDS = ("mirror", "dome", "camera", "motor", "shutter", "rain", "filter", "clock", "guide", "star")
@@ -75,7 +75,7 @@ def test_each_filter_leaves_only_what_it_admits(notes: Lattice, filters: Filters
 
 
 def test_a_narrow_filter_still_fills_the_prior(notes: Lattice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lattice.lattice.PRIOR_DEPTH", 4)
+    monkeypatch.setattr("lattice.first_stage.PRIOR_DEPTH", 4)
     best = {hit.path for hit in notes.search("mirror of the night", limit=4)}
     hits = notes.search("mirror of the night", limit=4, filters=Filters(excluded_ids=frozenset(best)))
     assert len(hits) == 4
@@ -158,14 +158,19 @@ def test_what_is_admitted_keeps_its_scores_and_order(notes: Lattice, filters: Fi
         def part(found: list[tuple[int, float]]) -> list[tuple[int, float]]:
             return [one for one in found if inside is None or one[0] in inside]
 
-        lexical, similar = notes.store.lexical(query, 10_000), notes.similar(query, 10_000)
+        stage = notes.first_stage
+        lexical, similar = notes.store.lexical(query, 10_000), stage.similar(query, 10_000)
         assert notes.store.lexical(query, 10_000, admitted) == part(lexical)
         assert notes.store.lexical(query, 7, admitted) == part(lexical)[:7]
-        assert notes.similar(query, 10_000, admission) == part(similar)
-        assert notes.similar(query, 7, admission) == part(similar)[:7]
-        fused = fuse(part(lexical)[:PRIOR_DEPTH], part(similar)[:PRIOR_DEPTH], PRIOR_DEPTH)
-        leaves = notes.store.leaves([passage for passage, _ in fused])
-        assert [hit.leaf for hit in notes.prior(query, admission).hits] == [leaf.id for leaf in leaves.values()]
+        assert stage.similar(query, 10_000, admission) == part(similar)
+        assert stage.similar(query, 7, admission) == part(similar)[:7]
+        passages, documents, document_of = stage.found(query, admission)
+        assert passages == Found(part(lexical), part(similar))
+        numbers = set(document_of.values())
+        everything = stage.found(query)[1]
+        assert documents.words == [one for one in everything.words if one[0] in numbers]
+        kept = dict(everything.vectors)
+        assert dict(documents.vectors) == pytest.approx({one: kept[one] for one in numbers}, abs=1e-6)
 
 
 @settings(deadline=None, derandomize=True, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

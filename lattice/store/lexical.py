@@ -1,4 +1,8 @@
-"""Lexical search: BM25 over the stems of title, heading and text, by SQLite's FTS5."""
+"""Lexical search: BM25 over the stems of title, heading and text, by SQLite's FTS5.
+
+Passages and whole documents have an index each: a passage says where the words stand, and a document has words together
+that no passage of it has.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from enum import StrEnum
 
 from lattice import tokens
 
@@ -25,18 +30,25 @@ MAX_QUERY_TERMS = 64
 _TERM = re.compile("[0-9a-z+#\u0080-\U0010ffff]+")
 
 
+class Unit(StrEnum):
+    """What is searched for, by the name of its table."""
+
+    PASSAGES = "lexical"
+    DOCUMENTS = "lexical_documents"
+
+
 def terms(stems: Iterable[str]) -> list[str]:
     """Give `stems` as the words that the index keeps."""
     return _TERM.findall(" ".join(stems))
 
 
 def search(
-    connection: sqlite3.Connection, query: str, limit: int, admitted: bytes | None = None
+    connection: sqlite3.Connection, query: str, limit: int, admitted: bytes | None = None, unit: Unit = Unit.PASSAGES
 ) -> list[tuple[int, float]]:
-    """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id).
+    """Give up to `limit` (id, BM25 score) of passages or documents, the higher the better, sorted by (-score, id).
 
-    `admitted` holds a byte a passage, from id 1 on; those whose byte is not 1 are passed over before they are scored.
-    How rare a word is goes by all passages, admitted or not.
+    `admitted` holds a byte a unit, from id 1 on; those whose byte is not 1 are passed over before they are scored.
+    How rare a word is goes by all units, admitted or not.
     """
     counts = Counter(terms(tokens.content_stems(query)))
     wanted = list(counts) if len(counts) <= MAX_QUERY_TERMS else _weightiest(connection, counts)
@@ -45,11 +57,11 @@ def search(
     only = "" if admitted is None else "AND substr(?2, rowid, 1) = x'01' "
     matched = " OR ".join(f'"{term}"' for term in wanted)
     rows = connection.execute(
-        f"SELECT rowid, -bm25(lexical, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) AS score "
-        f"FROM lexical WHERE lexical MATCH ?1 {only}ORDER BY score DESC, rowid LIMIT ?3",
+        f"SELECT rowid, -bm25({unit}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) AS score "
+        f"FROM {unit} WHERE {unit} MATCH ?1 {only}ORDER BY score DESC, rowid LIMIT ?3",
         (matched, admitted, limit),
     )
-    return [(int(passage), float(score)) for passage, score in rows]
+    return [(int(number), float(score)) for number, score in rows]
 
 
 def _weightiest(connection: sqlite3.Connection, counts: Counter[str]) -> list[str]:

@@ -34,8 +34,9 @@ def create_tables(db: Database) -> None:
         "nodes INTEGER NOT NULL, depth INTEGER NOT NULL, dimensions INTEGER NOT NULL, skipped INTEGER NOT NULL, "
         "builder INTEGER NOT NULL, identity TEXT NOT NULL)"
     )
-    # Contentless: the passages' text is kept once, in `passages`; this holds only which word stands where.
-    db.execute(f'CREATE VIRTUAL TABLE lexical USING fts5(title, heading, text, content="", tokenize="{_TOKENIZER}")')
+    # Contentless: the passages' text is kept once, in `passages`; these hold only which word stands where.
+    for name in ("lexical", "lexical_documents"):
+        db.execute(f'CREATE VIRTUAL TABLE {name} USING fts5(title, heading, text, content="", tokenize="{_TOKENIZER}")')
     db.execute("CREATE VIRTUAL TABLE lexical_terms USING fts5vocab(lexical, row)")
 
 
@@ -69,7 +70,10 @@ OLDEST_READABLE = 1  # raise it with a step after which older files can no longe
 
 # What a file of this format must hold.
 TABLES = frozenset(
-    ["documents", "passages", "nodes", "vectors", "arrays", "build", "skipped", "lexical", "lexical_terms"]
+    [
+        *("documents", "passages", "nodes", "vectors", "arrays", "build", "skipped"),
+        *("lexical", "lexical_documents", "lexical_terms"),
+    ]
 )
 
 

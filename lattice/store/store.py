@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lattice.errors import IndexProblem
 from lattice.store import lexical
+from lattice.store.lexical import Unit
 from lattice.store.opening import connect, identity, read_problem
 from lattice.types import BuildSettings, Candidate, Document, Location, Matrix, Node, Passage, Skipped
 
@@ -179,13 +180,13 @@ class Store:
             for path, title, content_hash, size, modified in rows
         )
 
-    def spans(self) -> dict[str, range]:
-        """Give the ids of each document's passages, by path; a document without any is left out."""
+    def spans(self) -> dict[str, tuple[int, range]]:
+        """Give each document's number and the ids of its passages, by path; one without passages is left out."""
         rows = self._rows(
-            "SELECT path, MIN(passages.id), COUNT(*) FROM passages JOIN documents ON documents.id = passages.document "
-            "GROUP BY passages.document ORDER BY path"
+            "SELECT path, document, MIN(passages.id), COUNT(*) FROM passages "
+            "JOIN documents ON documents.id = passages.document GROUP BY passages.document ORDER BY path"
         )
-        return {path: range(first, first + count) for path, first, count in rows}
+        return {path: (number, range(first, first + count)) for path, number, first, count in rows}
 
     def files(self) -> dict[str, tuple[int, int, str]]:
         """Give (size in bytes, mtime in ns, content hash) of each indexed file, by path: what freshness is told by."""
@@ -211,13 +212,24 @@ class Store:
 
     # Search
 
-    def lexical(self, query: str, limit: int, admitted: bytes | None = None) -> list[tuple[int, float]]:
-        """Give up to `limit` (passage id, BM25 score), the higher the better, sorted by (-score, id).
+    def lexical(
+        self, query: str, limit: int, admitted: bytes | None = None, unit: Unit = Unit.PASSAGES
+    ) -> list[tuple[int, float]]:
+        """Give up to `limit` (id, BM25 score) of passages or documents, the higher the better, sorted by (-score, id).
 
-        `admitted` holds a byte a passage, from id 1 on: only passages whose byte is 1 are looked for.
+        `admitted` holds a byte a unit, from id 1 on: only those whose byte is 1 are looked for.
         """
         with self._problems():
-            return lexical.search(self._connection, query, limit, admitted)
+            return lexical.search(self._connection, query, limit, admitted, unit)
+
+    def documents_of(self, passages: Iterable[int]) -> dict[int, int]:
+        """Give the number of the document of each of the passages, by passage id; unknown ones are left out."""
+        rows = self._rows(f"SELECT id, document FROM passages WHERE id {_LISTED}", json.dumps(tuple(passages)))
+        return dict(rows)
+
+    def document_numbers(self) -> list[int]:
+        """Give the number of each passage's document, by passage id; the passages of a document follow each other."""
+        return [row[0] for row in self._rows("SELECT document FROM passages ORDER BY id")]
 
     def vectors(self) -> tuple[npt.NDArray[np.int64], Matrix]:
         """Give the passages' ids and their vectors, one float32 row each, by id; both read-only."""

@@ -8,6 +8,7 @@ journal or log beside it, so that reading it creates none.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from lattice import tokens
 from lattice.errors import IndexLocked, IndexProblem
-from lattice.store.lexical import terms
+from lattice.store.lexical import Unit, terms
 from lattice.store.migrations import migrate
 from lattice.store.opening import connect, identity, read_header
 from lattice.types import BUILDER_VERSION, Snapshot
@@ -168,8 +169,7 @@ def _fill(new: Path, snapshot: Snapshot, built_at: str, generation: int) -> None
             _insert(db, "vectors", _sealed(seal, _vectors(snapshot)))
             _insert(db, "arrays", _sealed(seal, _arrays(snapshot)))
             _insert(db, "skipped", _sealed(seal, _skipped(snapshot)))
-            _insert(db, "lexical", _words(snapshot), columns=("rowid", "title", "heading", "text"))
-            db.execute("INSERT INTO lexical(lexical) VALUES ('optimize')")
+            _insert_words(db, snapshot)
             _insert(db, "build", iter([_build(snapshot, built_at, generation, seal)]))
 
 
@@ -247,10 +247,19 @@ def _build(snapshot: Snapshot, built_at: str, generation: int, seal: hashlib.bla
     return 1, _text(snapshot.root), built_at, generation, settings, *counts, BUILDER_VERSION, seal.hexdigest()
 
 
-def _words(snapshot: Snapshot) -> Iterator[Row]:
+def _insert_words(db: Database, snapshot: Snapshot) -> None:
+    """Fill both word indexes; a document's is of its title, each of its headings once, and all that it says."""
     short = lru_cache(maxsize=1024)(_stems)  # title and heading stay the same from one passage to the next
-    for number, each in enumerate(snapshot.passages, start=1):
-        yield number, short(each.title), short("\n".join(each.heading)), _stems(each.text)
+    number_of = {document.path: number for number, document in enumerate(snapshot.documents, start=1)}
+    passages = enumerate(snapshot.passages, start=1)
+    for path, group in itertools.groupby(passages, lambda numbered: numbered[1].document):
+        rows = [(i, short(one.title), short("\n".join(one.heading)), _stems(one.text)) for i, one in group]
+        _, titles, headings, texts = zip(*rows, strict=True)
+        whole = (number_of[path], titles[0], " ".join(dict.fromkeys(headings)), " ".join(texts))
+        for unit, words in ((Unit.PASSAGES, rows), (Unit.DOCUMENTS, [whole])):
+            db.conn.executemany(f"INSERT INTO {unit}(rowid, title, heading, text) VALUES (?, ?, ?, ?)", words)
+    for unit in Unit:
+        db.execute(f"INSERT INTO {unit}({unit}) VALUES ('optimize')")
 
 
 def _stems(text: str) -> str:

@@ -24,16 +24,18 @@ BETWEEN_NAMES = "; "
 class Admission:
     """What filters admit of one build.
 
-    `passages` holds a byte a passage, from id 1 on: 1 where it is admitted, else 0. `leaves[n]` counts the admitted
-    leaves at or below node n. `nothing` says, for a person, which filter left nothing; None where something is left.
+    `passages` and `documents` hold a byte each, from id 1 on: 1 where it is admitted, else 0. `leaves[n]` counts the
+    admitted leaves at or below node n. `nothing` says, for a person, which filter left nothing; None where something is
+    left.
     """
 
     passages: bytes
+    documents: bytes
     leaves: Sequence[int]
     nothing: str | None = None
 
 
-def count_leaves(outline: Sequence[tuple[int, int | None, int | None]], passages: bytes) -> list[int]:
+def count_leaves(outline: Sequence[tuple[int, int | None, int | None]], passages: bytes | bytearray) -> list[int]:
     """Count the admitted leaves at or below every node, by id; `outline` is (id, parent, passage), parents first."""
     counts = [0] * (1 + max((node for node, _, _ in outline), default=0))
     for node, parent, passage in reversed(outline):

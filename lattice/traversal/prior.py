@@ -22,29 +22,59 @@ class Prior:
     floor: float = 0.05
 
 
-# Shares of the fused score, and what it is worth; chosen on the tuning collections (benchmarks/fit_likelihood.py).
-LEXICAL_SHARE = 0.7
+# What a fused score is worth; chosen on the tuning collections (benchmarks/fit_likelihood.py).
 FLOOR, TOP = 0.05, 0.75
 
 
-def fuse(
-    lexical: Sequence[tuple[int, float]], similar: Sequence[tuple[int, float]], limit: int
-) -> list[tuple[int, float]]:
-    """Fuse BM25 scores and cosine similarities into scores in [0, 1], best first, ties by id.
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of the fused score: of words against vectors, and of the whole document against the passage alone.
 
-    Each list is scaled by its own best, so that a query's fused scores compare with one another.
+    Chosen on the tuning collections, where the optimum is flat (benchmarks/first_stage.py).
     """
-    by_words, by_vector = _scaled(lexical), _scaled(similar)
+
+    words: float = 0.7
+    documents: float = 0.5
+
+
+DEFAULT_SHARES = Shares()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found by words (BM25) and by vectors (cosine): (id, score), of passages or of documents."""
+
+    words: Sequence[tuple[int, float]] = ()
+    vectors: Sequence[tuple[int, float]] = ()
+
+
+def fuse(
+    passages: Found, documents: Found, document_of: Mapping[int, int], limit: int, shares: Shares = DEFAULT_SHARES
+) -> list[tuple[int, float]]:
+    """Score the passages found, in [0, 1], best first, ties by id.
+
+    A passage says where the words stand; its document has words together that no passage of it has. Each list is
+    scaled by its own best, so that a query's fused scores compare with one another.
+    """
+    own, whole = _mixed(passages, shares.words), _mixed(documents, shares.words)
     fused = {
-        passage: LEXICAL_SHARE * by_words.get(passage, 0.0) + (1 - LEXICAL_SHARE) * by_vector.get(passage, 0.0)
-        for passage in by_words.keys() | by_vector.keys()
+        passage: (1 - shares.documents) * score + shares.documents * whole.get(document_of[passage], 0.0)
+        for passage, score in own.items()
     }
     return sorted(fused.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
+def _mixed(found: Found, words: float) -> dict[int, float]:
+    by_words, by_vector = _scaled(found.words), _scaled(found.vectors)
+    return {
+        one: words * by_words.get(one, 0.0) + (1 - words) * by_vector.get(one, 0.0)
+        for one in by_words.keys() | by_vector.keys()
+    }
+
+
 def _scaled(scores: Sequence[tuple[int, float]]) -> dict[int, float]:
     best = max((score for _, score in scores), default=0.0)
-    return {passage: score / best for passage, score in scores if score > 0.0} if best > 0.0 else {}
+    return {one: score / best for one, score in scores if score > 0.0} if best > 0.0 else {}
 
 
 def prior_of(fused: Sequence[tuple[int, float]], leaf_of: Mapping[int, int]) -> Prior:

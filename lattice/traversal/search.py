@@ -120,15 +120,29 @@ def explore(
     usage, iteration = Usage(), 0
     stopped = None
     step = Step(0, (), belief.ranking(), usage)
+
+    def prices(nodes: tuple[int, ...]) -> list[int]:
+        if settings.budget_tokens is None or not nodes:
+            return [0] * len(nodes)
+        return (costs or _guess_costs)(query, tree.candidates(nodes))
+
+    def anchored(opening: Opening) -> Opening:
+        found = belief.anchors(opening.origin, opening.nodes, settings.anchors) if judge.slate_dependent else ()
+        return replace(opening, anchors=found)
+
     while stopped is None:
-        chosen, stopped = _choose(query, tree, openings, settings, costs or _guess_costs, usage, iteration, started)
+        chosen: list[Opening] = []
+        stopped = _limit(settings, iteration, started)
+        if stopped is None:
+            room = math.inf if settings.budget_tokens is None else settings.budget_tokens - usage.evaluated
+            chosen, stopped = _choose(openings(), anchored, prices, room, settings.beam)
         if stopped is not None:
             break
         yield step
         iteration += 1
         slates: list[JudgedSlate] = []
         try:
-            for opening, slate, judgement in _judged(query, tree, judge, belief, chosen, settings):
+            for opening, slate, judgement in _judged(query, tree, judge, chosen):
                 usage += judgement.usage
                 slates.append(_record(belief, opening, slate, judgement))
         except OutOfTime as late:
@@ -138,26 +152,13 @@ def explore(
     yield replace(step, stopped=stopped, passed_over=_passed_over(belief))
 
 
-def _choose(
-    query: str,
-    tree: Tree,
-    openings: Callable[[], list[Opening]],
-    settings: SearchSettings,
-    costs: Costs,
-    usage: Usage,
-    iteration: int,
-    started: float,
-) -> tuple[list[Opening], str | None]:
+def _limit(settings: SearchSettings, iteration: int, started: float) -> str | None:
+    """Name the limit that has been reached, whatever could be read next."""
     if settings.iterations is not None and iteration >= settings.iterations:
-        return [], "iterations"
+        return "iterations"
     if settings.seconds is not None and time.monotonic() - started >= settings.seconds:
-        return [], "seconds"
-    found = openings()
-    if not found:
-        return [], "exhausted"
-    room = math.inf if settings.budget_tokens is None else settings.budget_tokens - usage.evaluated
-    chosen = _within(query, tree, found, costs, room, settings.beam)
-    return chosen, None if chosen else "budget"
+        return "seconds"
+    return None
 
 
 def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
@@ -185,30 +186,36 @@ def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening
     return found
 
 
-def _within(query: str, tree: Tree, openings: list[Opening], costs: Costs, room: float, limit: int) -> list[Opening]:
-    """Take the best `limit` openings that are expected to fit into `room` tokens together.
+def _choose(
+    openings: list[Opening],
+    anchored: Callable[[Opening], Opening],
+    prices: Callable[[tuple[int, ...]], list[int]],
+    room: float,
+    limit: int,
+) -> tuple[list[Opening], str | None]:
+    """Take the best `limit` openings that are expected to fit into `room` tokens together, or say why there is none.
 
     A seed slate may be shortened from its end. A node is opened whole or, where it does not fit, not at all: then a
     less promising opening has its turn. Every candidate is left to the best opening that is taken and holds it, for a
-    seed may also be a child of a node to be opened.
+    seed may also be a child of a node to be opened. The anchors of a slate are paid for like everything else in it.
     """
-    fitting: list[Opening] = []
+    chosen: list[Opening] = []
     taken: set[int] = set()
     for opening in openings:
-        if len(fitting) == limit:
+        if len(chosen) == limit:
             break
         nodes = tuple(node for node in opening.nodes if node not in taken)
-        prices = _prices(query, tree, nodes, costs, room)
-        kept = _fitting(prices, room)
+        if not nodes:
+            continue
+        whole = anchored(replace(opening, nodes=nodes))
+        each = prices(nodes + whole.anchors)
+        spare = room - sum(each[len(nodes) :])
+        kept = _fitting(each[: len(nodes)], spare)
         if kept and (kept == len(nodes) or opening.origin is None):
-            room -= sum(prices[:kept])
+            room = spare - sum(each[:kept])
             taken.update(nodes[:kept])
-            fitting.append(replace(opening, nodes=nodes[:kept]))
-    return fitting
-
-
-def _prices(query: str, tree: Tree, nodes: tuple[int, ...], costs: Costs, room: float) -> list[int]:
-    return costs(query, tree.candidates(nodes)) if nodes and math.isfinite(room) else [0] * len(nodes)
+            chosen.append(replace(whole, nodes=nodes[:kept]))
+    return chosen, None if chosen else ("budget" if openings else "exhausted")
 
 
 def _fitting(prices: list[int], room: float) -> int:
@@ -223,25 +230,15 @@ def _guess_costs(query: str, candidates: Sequence[Candidate]) -> list[int]:
 
 
 def _judged(
-    query: str, tree: Tree, judge: Judge, belief: View, openings: list[Opening], settings: SearchSettings
+    query: str, tree: Tree, judge: Judge, openings: list[Opening]
 ) -> Iterator[tuple[Opening, Slate, Judgement]]:
-    """Yield the openings' slates as they are judged: all at once by a judge that can, else one after the other, so that
-    each has the anchors that the last has shown to be good.
-    """
+    """Yield the openings' slates as they are judged: all at once by a judge that can, else one after the other."""
+    slates = [Slate(one.origin, tree.candidates(one.nodes + one.anchors)) for one in openings]
     if len(openings) > 1 and isinstance(judge, SlatesJudge):
-        slates = [_slate(tree, judge, belief, opening, settings) for opening in openings]
         yield from zip(openings, slates, judge.score_all(query, slates), strict=True)
         return
-    for opening in openings:
-        slate = _slate(tree, judge, belief, opening, settings)
+    for opening, slate in zip(openings, slates, strict=True):
         yield opening, slate, judge.score(query, slate)
-
-
-def _slate(tree: Tree, judge: Judge, belief: View, opening: Opening, settings: SearchSettings) -> Slate:
-    nodes = opening.nodes
-    if judge.slate_dependent:
-        nodes += belief.anchors(opening.origin, nodes, settings.anchors)
-    return Slate(opening.origin, tree.candidates(nodes))
 
 
 def _record(belief: View, opening: Opening, slate: Slate, judgement: Judgement) -> JudgedSlate:

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Something that could be read next: the children of `origin`, or seeds; `promise` is what is expected of it."""
+    """Something that could be read next: the children of `origin`, or seeds; `promise` is what is expected of it.
+
+    `anchors` are judged nodes that are read again beside them, so that the slate compares with earlier ones.
+    """
 
     promise: float
     origin: int | None
     nodes: tuple[int, ...]
+    anchors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ KILLED = """
         setattr(writing, point, die)
     write(path, snapshot, LATER)
 """
-POINTS = ["documents", "passages", "nodes", "_words", "_flip", "_flush", "before the flip"]
+POINTS = ["documents", "passages", "nodes", "_insert_words", "_flip", "_flush", "before the flip"]
 
 
 def killed(index: Path, point: str) -> None:

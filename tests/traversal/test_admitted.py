@@ -29,7 +29,7 @@ NODES = full_tree(3, 2)
 def _admission(nodes: list[Node], leaves: set[int]) -> Admission:
     passages = {node.passage: node.id for node in nodes if node.passage is not None}
     mask = bytes(passages[i] in leaves for i in range(1, len(passages) + 1))
-    return Admission(mask, count_leaves([(node.id, node.parent, node.passage) for node in nodes], mask))
+    return Admission(mask, mask, count_leaves([(node.id, node.parent, node.passage) for node in nodes], mask))
 
 
 def _admitted(leaves: set[int], nodes: list[Node] = NODES, named_up_to: int = 2) -> AdmittedTree:

@@ -2,23 +2,34 @@ from __future__ import annotations
 
 import pytest
 
-from lattice.traversal.prior import FLOOR, LEXICAL_SHARE, TOP, fuse, prior_of
+from lattice.traversal.prior import FLOOR, TOP, Found, Shares, fuse, prior_of
 
 
 def test_fusion_by_hand() -> None:
-    fused = fuse([(1, 8.0), (2, 4.0)], [(2, 0.5), (3, 0.25)], 10)
-    vector = 1 - LEXICAL_SHARE
-    assert dict(fused) == pytest.approx({1: LEXICAL_SHARE, 2: LEXICAL_SHARE / 2 + vector, 3: vector / 2})
+    passages = Found([(1, 8.0), (2, 4.0)], [(2, 0.5), (3, 0.25)])
+    documents = Found([(10, 6.0), (20, 3.0)], [(20, 0.4)])
+    fused = fuse(passages, documents, {1: 10, 2: 10, 3: 20}, 10, Shares(words=0.6, documents=0.25))
+    of_10, of_20 = 0.25 * 0.6, 0.25 * (0.6 / 2 + 0.4)
+    expected = {1: 0.75 * 0.6 + of_10, 2: 0.75 * (0.3 + 0.4) + of_10, 3: 0.75 * 0.2 + of_20}
+    assert dict(fused) == pytest.approx(expected)
     assert [score for _, score in fused] == sorted((score for _, score in fused), reverse=True)
 
 
+def test_a_document_that_has_all_the_words_lifts_its_passages() -> None:
+    passages = Found([(1, 1.0), (2, 1.0), (3, 1.0)])
+    apart, together = fuse(passages, Found([(7, 9.0), (8, 4.0)]), {1: 8, 2: 7, 3: 8}, 10)[1:], 2
+    assert fuse(passages, Found([(7, 9.0), (8, 4.0)]), {1: 8, 2: 7, 3: 8}, 10)[0][0] == together
+    assert [passage for passage, _ in apart] == [1, 3]
+
+
 def test_ties_go_by_id_and_the_limit_holds() -> None:
-    assert [passage for passage, _ in fuse([(5, 1.0), (3, 1.0), (4, 1.0)], [], 2)] == [3, 4]
+    found = fuse(Found([(5, 1.0), (3, 1.0), (4, 1.0)]), Found(), {5: 1, 3: 1, 4: 1}, 2)
+    assert [passage for passage, _ in found] == [3, 4]
 
 
 def test_nothing_found_and_worthless_scores() -> None:
-    assert fuse([], [], 10) == []
-    assert fuse([(1, 0.0)], [(2, -0.3)], 10) == []
+    assert fuse(Found(), Found(), {}, 10) == []
+    assert fuse(Found([(1, 0.0)], [(2, -0.3)]), Found([(9, 1.0)]), {1: 9, 2: 9}, 10) == []
 
 
 def test_the_expectation_runs_from_the_floor_to_the_top() -> None:

@@ -1,0 +1,134 @@
+"""The first stage of every search: words and vectors, of passages and of whole documents, before anyone reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lattice.store.lexical import Unit
+from lattice.store.store import Store
+from lattice.traversal.admitted import Admission
+from lattice.traversal.prior import Found, Prior, fuse, prior_of
+from lattice.types import Embedder, Matrix
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+# How many passages a search begins with. Long documents fill the first hundred places with few documents.
+PRIOR_DEPTH = 300
+# How many passages and documents words and vectors bring each; more than are kept, for what one of them has low
+# another may have high.
+_FOUND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """The vectors of a build. A document's is the sum of its passages', so its cosine follows from theirs.
+
+    `starts` holds the row of each document's first passage, `lengths` the norm of its vector, `row_of` its place in
+    these two by its number.
+    """
+
+    matrix: Matrix
+    embedder: Embedder
+    starts: npt.NDArray[np.intp]
+    lengths: npt.NDArray[np.float32]
+    row_of: npt.NDArray[np.intp]
+
+
+class FirstStage:
+    """Lexical and vector search over one store; the vectors are loaded on first use and held."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._vectors: _Vectors | None = None
+        self._build: str | None = None
+
+    def at_once(self, query: str, admission: Admission | None = None) -> Prior:
+        """Give what words alone expect: fast, for neither numpy nor vectors have to be loaded."""
+        words, documents = self._words(query, admission)
+        document_of = self._store.documents_of(passage for passage, _ in words)
+        return self._prior(fuse(Found(words), Found(documents), document_of, PRIOR_DEPTH))
+
+    def prior(self, query: str, admission: Admission | None = None) -> Prior:
+        """Give what words and vectors expect, of what is admitted."""
+        return self._prior(fuse(*self.found(query, admission), PRIOR_DEPTH))
+
+    def found(self, query: str, admission: Admission | None = None) -> tuple[Found, Found, dict[int, int]]:
+        """Give what is to be fused: passages and documents found, and the document of each of those passages."""
+        words, documents = self._words(query, admission)
+        cosines = self._cosines(query, admission)
+        vectors = _nearest(cosines, _FOUND)
+        document_of = self._store.documents_of({passage for passage, _ in (*words, *vectors)})
+        whole = Found(documents, self._of_documents(cosines, set(document_of.values())))
+        return Found(words, vectors), whole, document_of
+
+    def similar(self, query: str, limit: int, admission: Admission | None = None) -> list[tuple[int, float]]:
+        """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted."""
+        return _nearest(self._cosines(query, admission), limit)
+
+    def _words(
+        self, query: str, admission: Admission | None
+    ) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+        passages, documents = (admission.passages, admission.documents) if admission else (None, None)
+        return (
+            self._store.lexical(query, _FOUND, passages),
+            self._store.lexical(query, _FOUND, documents, Unit.DOCUMENTS),
+        )
+
+    def _cosines(self, query: str, admission: Admission | None) -> npt.NDArray[np.float32]:
+        """Give the cosine of every passage; 0 where it is not admitted."""
+        import numpy as np
+
+        held = self._loaded()
+        cosines: npt.NDArray[np.float32] = held.matrix @ held.embedder.embed([query])[0]
+        if admission is None:
+            return cosines
+        return np.where(np.frombuffer(admission.passages, dtype=np.bool_), cosines, np.float32(0.0))
+
+    def _of_documents(self, cosines: npt.NDArray[np.float32], documents: set[int]) -> list[tuple[int, float]]:
+        import numpy as np
+
+        held = self._loaded()
+        if not documents:
+            return []
+        numbers = sorted(documents)
+        rows = held.row_of[numbers]
+        sums = np.add.reduceat(cosines, held.starts)[rows]
+        found = np.divide(sums, held.lengths[rows], out=np.zeros_like(sums), where=held.lengths[rows] > 0.0)
+        return list(zip(numbers, found.tolist(), strict=True))
+
+    def _prior(self, fused: list[tuple[int, float]]) -> Prior:
+        leaves = self._store.leaves([passage for passage, _ in fused])
+        return prior_of(fused, {passage: leaf.id for passage, leaf in leaves.items()})
+
+    def _loaded(self) -> _Vectors:
+        build = self._store.status().build
+        if self._vectors is None or self._build != build:
+            self._vectors, self._build = _load(self._store), build
+        return self._vectors
+
+
+def _load(store: Store) -> _Vectors:
+    import numpy as np
+
+    from lattice.models.embedders import TfidfSvd
+
+    matrix = store.vectors()[1]
+    numbers = np.array(store.document_numbers(), dtype=np.intp)
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    row_of = np.zeros(int(numbers.max(initial=0)) + 1, dtype=np.intp)
+    row_of[numbers[starts]] = np.arange(len(starts))
+    sums = np.add.reduceat(matrix, starts, axis=0) if len(starts) else matrix
+    lengths = np.linalg.norm(sums, axis=1)
+    return _Vectors(matrix, TfidfSvd.from_arrays(store.embedder()), starts, lengths, row_of)
+
+
+def _nearest(cosines: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
+    import numpy as np
+
+    count = min(limit, len(cosines))
+    nearest = np.argpartition(-cosines, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
+    found = ((int(i) + 1, float(cosines[i])) for i in nearest if cosines[i] > 0.0)
+    return sorted(found, key=lambda item: (-item[1], item[0]))
