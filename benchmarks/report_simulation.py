@@ -1,7 +1,7 @@
 """Write the record of the simulation into docs/simulation.md:  python benchmarks/report_simulation.py [--check]
 
-Every block `<!-- NAME -->` … `<!-- /NAME -->` is replaced by its table. `--check` writes nothing and fails where the
-page is out of date.
+Every block `<!-- NAME -->` … `<!-- /NAME -->` is replaced by its table, and docs/plots/simulation-*.svg by the curves.
+`--check` writes nothing and fails where the page is out of date.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lattice.evaluate.plots import Line, line_panels
 from lattice.evaluate.tables import Table, markdown
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "benchmarks" / "results" / "simulate.json"
 PAGE = ROOT / "docs" / "simulation.md"
+PLOTS = ROOT / "docs" / "plots"
 _BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 Record = Mapping[str, Any]
@@ -27,13 +29,35 @@ def main() -> int:
     record = json.loads(RECORD.read_text())
     before = PAGE.read_text()
     after = _BLOCK.sub(lambda found: found[1] + BLOCKS[found[2]](record) + found[3], before)
-    if after == before:
-        return 0
     if "--check" in sys.argv:
-        print(f"{PAGE.name} is out of date: python benchmarks/report_simulation.py")
-        return 1
+        if after != before:
+            print(f"{PAGE.name} is out of date: python benchmarks/report_simulation.py")
+        return int(after != before)
     PAGE.write_text(after)
+    plot(record)
     return 0
+
+
+def plot(record: Record) -> None:
+    """Draw recall over slates, in the largest tree, and slates over leaves, for every strength of the prior."""
+    largest = max(next(iter(record["strengths"].values())), key=int)
+    recall = {
+        f"d' = {strength}": {name: _points(by_size[largest]["recall"], name) for name in ("ours", "paper")}
+        for strength, by_size in record["strengths"].items()
+    }
+    line_panels(PLOTS / "simulation-recall.svg", recall, ("slates", f"recall, {int(largest):,} leaves"))
+    growth = {
+        f"d' = {strength}": {
+            name: [(float(size), one["slates_to_90"][name]) for size, one in by_size.items()]
+            for name in ("ours", "paper")
+        }
+        for strength, by_size in record["strengths"].items()
+    }
+    line_panels(PLOTS / "simulation-slates.svg", growth, ("leaves", "slates to 90%"))
+
+
+def _points(recall: Mapping[str, Mapping[str, float]], name: str) -> Line:
+    return [(float(budget), row[name]) for budget, row in recall.items()]
 
 
 def origin(record: Record) -> str:

@@ -20,6 +20,7 @@ _COLOURS = {
     "lattice": "#D55E00",
     "oracle": "#009E73",
     "paper": "#CC79A7",
+    "ours": "#D55E00",
 }
 _OTHER = "#000000"
 _WIN, _LOSS = "#0072B2", "#D55E00"
@@ -73,6 +74,28 @@ def curve_panels(
         (spare[0] if spare else figure).legend(list(handles.values()), list(handles), frameon=False, **where)
         figure.supxlabel("tokens evaluated a query", fontsize=10)
         figure.supylabel(measure, fontsize=10)
+
+
+def line_panels(path: Path, panels: Mapping[str, Mapping[str, Line]], labels: tuple[str, str]) -> None:
+    """Draw measured points joined by lines, one panel a title, on common axes; `labels` are those of x and y.
+
+    x is drawn to a logarithmic scale, so it must be above 0.
+    """
+    with _figure(path, (2.6 * len(panels) + 1.0, 2.9)) as figure:
+        grid = list(figure.subplots(1, len(panels), squeeze=False, sharey=True).flat)
+        for axes, (title, lines) in zip(grid, panels.items(), strict=True):
+            for name, points in lines.items():
+                across, up = zip(*points, strict=True)
+                axes.plot(across, up, marker="o", markersize=4, linewidth=1.8, color=_COLOURS.get(name), label=name)
+            axes.set_xscale("log")
+            axes.set_xticks(across, [f"{one:,.0f}" for one in across])
+            axes.minorticks_off()
+            axes.tick_params(labelsize=8)
+            axes.set_title(title, fontsize=10)
+            axes.set_ylim(bottom=0)
+        figure.legend(*zip(*_labelled(grid[0]), strict=True), frameon=False, loc="outside right center")
+        figure.supxlabel(labels[0], fontsize=10)
+        figure.supylabel(labels[1], fontsize=10)
 
 
 def wins(path: Path, title: str, differences: Mapping[str, float], names: tuple[str, str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lattice.errors import MissingExtra, UsageError
-from lattice.evaluate.plots import curve_panels, curves, wins
+from lattice.evaluate.plots import curve_panels, curves, line_panels, wins
 
 LINES = {"lattice": [(0.0, 0.4), (500.0, 0.5), (1000.0, 0.55)], "another": [(0.0, 0.4), (1000.0, 0.5)]}
 FLAT = {"bm25": 0.41, "prior": 0.4}
@@ -28,6 +28,17 @@ def test_panels_name_every_collection_and_each_method_once(tmp_path: Path, count
     text = (tmp_path / "p.svg").read_text()
     assert all(f">{name}<" in text for name in panels)
     assert text.count(">lattice<") == 1
+
+
+def test_points_are_joined_in_panels_with_one_legend(tmp_path: Path) -> None:
+    panels = {
+        title: {"ours": [(1000.0, 9.0), (10000.0, 13.0)], "paper": [(1000.0, 13.0), (10000.0, 49.0)]}
+        for title in ("weak", "strong")
+    }
+    line_panels(tmp_path / "l.svg", panels, ("leaves", "slates"))
+    text = (tmp_path / "l.svg").read_text()
+    assert all(f">{name}<" in text for name in ("weak", "strong", "leaves", "slates", "1,000", "10,000"))
+    assert text.count(">ours<") == text.count(">paper<") == 1
 
 
 def test_wins_are_counted_in_the_title(tmp_path: Path) -> None:
