@@ -280,10 +280,10 @@ class _Session:
         if judge is None:
             yield self._without_model(prior)
             return
-        if isinstance(judge, RemoteJudge):
-            judge = replace(judge)  # it tells of one search at a time
-        if isinstance(judge, ModelJudge) and settings.seconds is not None:
-            judge = replace(judge, deadline=started + settings.seconds)
+        if isinstance(judge, ModelJudge):
+            # A new one a search: what a judge remembers of the last one would make this one cheaper, and so another.
+            deadline = None if settings.seconds is None else started + settings.seconds
+            judge = replace(judge, deadline=deadline)
         notice: str | None = None
         costs = judge.costs if isinstance(judge, ModelJudge) else None
         for step in walk(self._query, self._tree, judge, prior, settings, costs):

@@ -15,28 +15,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
 from lattice.models.prompts import BARE, VERSION, Frame, Part
 from lattice.traversal.judges.reading import ProbabilityReader
 from lattice.types import Usage
 
 _VERB = "continuation"
-_DIGITS = 6  # of a log-probability: far below what moves a ranking, and a third of the file
+_UNITS = 1000  # a log-probability is kept in thousandths of a nat: far below what moves a ranking
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedReading:
-    """A reading, replayed in part or whole; its usage is what a cold run would have cost, replayed or not."""
+    """A reading, replayed in part or whole: log P of each token of the continuation, a row a text.
 
-    logprobs: tuple[float, ...]
+    Its usage is what a cold run would have cost, replayed or not.
+    """
+
+    by_token: npt.NDArray[np.float32]
     usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of one text: the tokens that reading it costs and, once it was read, log P and the seconds."""
+    """What is known of one text: the tokens that reading it costs and, once it was read, −log P and the seconds."""
 
     tokens: int
-    logprob: float | None = None
+    surprises: tuple[int, ...] | None = None
     seconds: float = 0.0
 
 
@@ -70,7 +76,7 @@ class RecordedReader:
 
     def close(self) -> None:
         """Keep the prices of texts that were never read, so that a replay can choose as this run did."""
-        unread = [key for key in self._priced if self._known[key].logprob is None]
+        unread = [key for key in self._priced if self._known[key].surprises is None]
         self._append(unread)
         self._priced.clear()
 
@@ -95,7 +101,8 @@ class RecordedReader:
         found = [self._known[key] for key in keys]
         self.elapsed += time.perf_counter() - started
         usage = Usage(sum(one.tokens for one in found), calls=1, seconds=sum(one.seconds for one in found))
-        return RecordedReading(tuple(one.logprob or 0.0 for one in found), usage)
+        by_token = np.array([one.surprises for one in found], dtype=np.float32) / np.float32(-_UNITS)
+        return RecordedReading(by_token, usage)
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         """Give the tokens of a cold reading: from the record, or from the engine where it is not in there."""
@@ -107,7 +114,7 @@ class RecordedReader:
         return self._known[key].tokens
 
     def _is_read(self, key: str) -> bool:
-        return key in self._known and self._known[key].logprob is not None
+        return key in self._known and self._known[key].surprises is not None
 
     def _read(self, unknown: dict[str, str], continuation: str, frame: Frame, seconds: float | None) -> None:
         texts = list(unknown.values())
@@ -115,8 +122,8 @@ class RecordedReader:
         started = time.perf_counter()
         reading = self._loaded().continuation_logprobs(texts, continuation, frame=frame, keep=False, seconds=seconds)
         a_token = (time.perf_counter() - started) / sum(costs)
-        for key, logprob, cost in zip(unknown, reading.logprobs, costs, strict=True):
-            self._known[key] = _Known(cost, round(logprob, _DIGITS), round(a_token * cost, 4))
+        for key, row, cost in zip(unknown, np.rint(reading.by_token * -_UNITS).astype(int), costs, strict=True):
+            self._known[key] = _Known(cost, tuple(row.tolist()), round(a_token * cost, 4))
         self._append(list(unknown))
 
     def _append(self, keys: list[str]) -> None:
@@ -127,11 +134,11 @@ class RecordedReader:
     def _learn(self, file: Path) -> None:
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
             try:
-                key, logprob, tokens, seconds = json.loads(line)
+                key, surprises, tokens, seconds = json.loads(line)
             except ValueError:
                 continue
-            if logprob is not None or key not in self._known:
-                self._known[key] = _Known(int(tokens), logprob, seconds)
+            if surprises is not None or key not in self._known:
+                self._known[key] = _Known(int(tokens), None if surprises is None else tuple(surprises), seconds)
 
     def _loaded(self) -> ProbabilityReader:
         if self._engine is None:
@@ -145,7 +152,7 @@ class RecordedReader:
 
 
 def _line(key: str, known: _Known) -> str:
-    return json.dumps([key, known.logprob, known.tokens, known.seconds], separators=(",", ":")) + "\n"
+    return json.dumps([key, known.surprises, known.tokens, known.seconds], separators=(",", ":")) + "\n"
 
 
 def _end_last_line(path: Path) -> None:

@@ -23,17 +23,21 @@ from lattice.traversal.steps import JudgedSlate, Opening, Ranked, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, SlatesJudge, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); chosen on the tuning collections (benchmarks/fit_likelihood.py).
-DEFAULT_CALIBRATION = Calibration(prior_weight=1.0, bias_weight=1.0)
+DEFAULT_CALIBRATION = Calibration(prior_weight=2.0, bias_weight=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """What decides a search; the same settings, index, model and query give the same ranking.
 
-    `beam` is the paper's B, `iterations` N, `alpha` α, `anchors` ℓ. `budget_tokens` bounds the tokens evaluated: what
-    is not expected to fit is cut or not begun. `seconds` only caps; where it ended the search, `stopped` says so.
+    `beam` is the paper's B, `iterations` N, `alpha` α, `anchors` ℓ. `budget_tokens` bounds the tokens read: what is not
+    expected to fit is cut or not begun. What an engine has kept from earlier searches is read faster and counts all the
+    same, or the ranking would depend on them. `seconds` only caps; where it ended the search, `stopped` says so.
     `context` is the share of its parent's path relevance in what a leaf is ranked by; `depth_discount` what a node's
     promise loses for every further level between it and its leaves.
+
+    A search is settled, and ends, where the first `settled_depth` leaves have been read and nothing unread is expected
+    to come within `margin` of the last of them; with None it never is.
     """
 
     budget_tokens: int | None = 2000
@@ -45,11 +49,13 @@ class SearchSettings:
     context: float = 0.2
     anchors: int = 10
     depth_discount: float = 0.5
+    margin: float | None = 0.03
+    settled_depth: int = 10
     calibration: Calibration = DEFAULT_CALIBRATION
 
 
 Costs = Callable[[str, Sequence[Candidate]], list[int]]
-"""Tells the tokens that judging each candidate would evaluate; what a query costs by itself is on the first."""
+"""Tells the tokens that judging each candidate takes, as if nothing were kept; what the query costs is on the first."""
 
 
 class View(Protocol):
@@ -99,7 +105,16 @@ def search(
     belief = Belief(
         tree, prior, settings.calibration, settings.alpha, settings.context, slate_dependent=judge.slate_dependent
     )
-    yield from explore(query, tree, judge, belief, lambda: _openings(belief, settings), settings, costs)
+    yield from explore(
+        query,
+        tree,
+        judge,
+        belief,
+        lambda: _openings(belief, settings),
+        settings,
+        costs,
+        lambda openings: _is_settled(belief, openings, settings),
+    )
 
 
 def explore(
@@ -110,36 +125,32 @@ def explore(
     openings: Callable[[], list[Opening]],
     settings: SearchSettings,
     costs: Costs | None = None,
+    settled: Callable[[list[Opening]], bool] = lambda _: False,
 ) -> Iterator[Step]:
     """Yield a step for every iteration of the loop that all walks share, until a limit ends it or nothing is left.
 
-    `openings` lists what could be read next by what is believed now, best first. Of the settings, those count that
-    bound a walk: budget_tokens, iterations, seconds, beam and anchors.
+    `openings` lists what could be read next by what is believed now, best first; `settled` says whether any of it is
+    still worth reading. Of the settings, those count that bound a walk: budget_tokens, iterations, seconds, beam and
+    anchors.
     """
     started = time.monotonic()
-    usage, iteration = Usage(), 0
+    usage, iteration, spent = Usage(), 0, 0
     stopped = None
     step = Step(0, (), belief.ranking(), usage)
-
-    def prices(nodes: tuple[int, ...]) -> list[int]:
-        if settings.budget_tokens is None or not nodes:
-            return [0] * len(nodes)
-        return (costs or _guess_costs)(query, tree.candidates(nodes))
-
-    def anchored(opening: Opening) -> Opening:
-        found = belief.anchors(opening.origin, opening.nodes, settings.anchors) if judge.slate_dependent else ()
-        return replace(opening, anchors=found)
-
+    purse = _Purse(query, tree, judge, belief, settings, costs or _guess_costs)
     while stopped is None:
         chosen: list[Opening] = []
+        price = 0
         stopped = _limit(settings, iteration, started)
         if stopped is None:
-            room = math.inf if settings.budget_tokens is None else settings.budget_tokens - usage.evaluated
-            chosen, stopped = _choose(openings(), anchored, prices, room, settings.beam)
+            found = openings()
+            chosen, price = purse.choose(found, spent)
+            stopped = _ending(found, chosen, settled)
         if stopped is not None:
             break
         yield step
         iteration += 1
+        before = usage.evaluated
         slates: list[JudgedSlate] = []
         try:
             for opening, slate, judgement in _judged(query, tree, judge, chosen):
@@ -148,6 +159,7 @@ def explore(
         except OutOfTime as late:
             usage += late.usage
             stopped = "seconds"
+        spent += max(price, usage.evaluated - before)
         step = Step(iteration, _refreshed(belief, slates), belief.ranking(), usage)
     yield replace(step, stopped=stopped, passed_over=_passed_over(belief))
 
@@ -161,6 +173,15 @@ def _limit(settings: SearchSettings, iteration: int, started: float) -> str | No
     return None
 
 
+def _ending(found: list[Opening], chosen: list[Opening], settled: Callable[[list[Opening]], bool]) -> str | None:
+    """Say why nothing is to be read of what was found; None where `chosen` is."""
+    if not found:
+        return "exhausted"
+    if settled(found):
+        return "settled"
+    return None if chosen else "budget"
+
+
 def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     """List what could be read next, best first: the next seed slates, and every unopened node."""
     size = settings.seed_slate
@@ -171,6 +192,18 @@ def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     ]
     found += _frontier_openings(belief, settings)
     return sorted(found, key=lambda opening: (-opening.promise, opening.origin or 0))
+
+
+def _is_settled(belief: Belief, openings: list[Opening], settings: SearchSettings) -> bool:
+    """Whether nothing that could be read is expected to come near the first hits, all of which have been read."""
+    if settings.margin is None:
+        return False
+    first = belief.ranking()[: settings.settled_depth]
+    if len(first) < settings.settled_depth or not all(one.judged for one in first):
+        return False
+    seeds = max((belief.relevance(seed) for seed in belief.unread_seeds(1)), default=0.0)
+    branches = max((one.promise for one in openings if one.origin is not None), default=0.0)
+    return max(seeds, branches) + settings.margin < first[-1].relevance
 
 
 def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
@@ -186,36 +219,53 @@ def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening
     return found
 
 
-def _choose(
-    openings: list[Opening],
-    anchored: Callable[[Opening], Opening],
-    prices: Callable[[tuple[int, ...]], list[int]],
-    room: float,
-    limit: int,
-) -> tuple[list[Opening], str | None]:
-    """Take the best `limit` openings that are expected to fit into `room` tokens together, or say why there is none.
+@dataclass(frozen=True, slots=True)
+class _Purse:
+    """What a walk pays with: makes slates of openings, as many as the budget has room for."""
 
-    A seed slate may be shortened from its end. A node is opened whole or, where it does not fit, not at all: then a
-    less promising opening has its turn. Every candidate is left to the best opening that is taken and holds it, for a
-    seed may also be a child of a node to be opened. The anchors of a slate are paid for like everything else in it.
-    """
-    chosen: list[Opening] = []
-    taken: set[int] = set()
-    for opening in openings:
-        if len(chosen) == limit:
-            break
-        nodes = tuple(node for node in opening.nodes if node not in taken)
-        if not nodes:
-            continue
-        whole = anchored(replace(opening, nodes=nodes))
-        each = prices(nodes + whole.anchors)
-        spare = room - sum(each[len(nodes) :])
-        kept = _fitting(each[: len(nodes)], spare)
-        if kept and (kept == len(nodes) or opening.origin is None):
-            room = spare - sum(each[:kept])
-            taken.update(nodes[:kept])
-            chosen.append(replace(whole, nodes=nodes[:kept]))
-    return chosen, None if chosen else ("budget" if openings else "exhausted")
+    query: str
+    tree: Tree
+    judge: Judge
+    belief: View
+    settings: SearchSettings
+    costs: Costs
+
+    def choose(self, openings: list[Opening], spent: int) -> tuple[list[Opening], int]:
+        """Take the best `beam` openings that are expected to fit into the budget together; tell their price.
+
+        A seed slate may be shortened from its end. A node is opened whole or, where it does not fit, not at all: then a
+        less promising opening has its turn. Every candidate is left to the best opening that is taken and holds it, for
+        a seed may also be a child of a node to be opened. The anchors of a slate are paid for like all else in it.
+        """
+        budget = self.settings.budget_tokens
+        room = math.inf if budget is None else budget - spent
+        chosen: list[Opening] = []
+        taken: set[int] = set()
+        price = 0
+        for opening in openings:
+            if len(chosen) == self.settings.beam:
+                break
+            nodes = tuple(node for node in opening.nodes if node not in taken)
+            whole = self._anchored(replace(opening, nodes=nodes))
+            each = self._prices(nodes + whole.anchors)
+            for_anchors = sum(each[len(nodes) :])
+            kept = _fitting(each[: len(nodes)], room - price - for_anchors)
+            if kept and (kept == len(nodes) or opening.origin is None):
+                price += sum(each[:kept]) + for_anchors
+                taken.update(nodes[:kept])
+                chosen.append(replace(whole, nodes=nodes[:kept]))
+        return chosen, price
+
+    def _anchored(self, opening: Opening) -> Opening:
+        if not self.judge.slate_dependent or not opening.nodes:
+            return opening
+        anchors = self.belief.anchors(opening.origin, opening.nodes, self.settings.anchors)
+        return replace(opening, anchors=anchors)
+
+    def _prices(self, nodes: tuple[int, ...]) -> list[int]:
+        if self.settings.budget_tokens is None or not nodes:
+            return [0] * len(nodes)
+        return self.costs(self.query, self.tree.candidates(nodes))
 
 
 def _fitting(prices: list[int], room: float) -> int:

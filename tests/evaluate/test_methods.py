@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lattice.evaluate.collection import load
@@ -35,7 +36,8 @@ class Reader:
         self.read += len(texts)
         shared = [len(set(continuation.split()) & set(text.split())) for text in texts]
         usage = Usage(evaluated=sum(self.cost(text, continuation) for text in texts), calls=1)
-        return RecordedReading(tuple(-8.0 + count for count in shared), usage)
+        words = len(continuation.split())
+        return RecordedReading(np.array([[-8.0 + count] * words for count in shared], dtype=np.float32), usage)
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         return len(text.split()) + len(continuation.split())

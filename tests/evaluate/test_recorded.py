@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lattice.evaluate.recorded import RecordedReader, RecordedReading
 from lattice.models.prompts import BARE, Frame
 from lattice.types import Usage
@@ -26,11 +28,15 @@ class Engine:
     ) -> RecordedReading:
         self.read += texts
         time.sleep(0.001)  # so that there are seconds to be kept
-        return RecordedReading(tuple(-float(len(text)) for text in texts), Usage(evaluated=100, calls=1))
+        return RecordedReading(np.array([[-float(len(text)), -0.5] for text in texts]), Usage(evaluated=100, calls=1))
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         self.priced.append(text)
         return len(text) + len(continuation)
+
+
+def _first_tokens(reading: RecordedReading) -> list[float]:
+    return [float(row[0]) for row in reading.by_token]
 
 
 def _read(path: Path, engine: Engine, texts: list[str], model: str = "m", query: str = "q") -> RecordedReading:
@@ -43,7 +49,8 @@ def test_what_was_read_once_is_replayed_also_by_another_reader(tmp_path: Path) -
     first = _read(path, engine, ["a", "bbb"])
     again = _read(path, engine, ["bbb", "a"])
     assert engine.read == ["a", "bbb"]
-    assert (first.logprobs, again.logprobs) == ((-1.0, -3.0), (-3.0, -1.0))
+    assert (_first_tokens(first), _first_tokens(again)) == ([-1.0, -3.0], [-3.0, -1.0])
+    assert first.by_token[:, 1].tolist() == [-0.5, -0.5]
     assert again.usage == first.usage
     assert (again.usage.evaluated, again.usage.reused, again.usage.calls) == (6, 0, 1)
     assert again.usage.seconds > 0.0
@@ -59,7 +66,7 @@ def test_another_model_or_query_is_read_anew(tmp_path: Path) -> None:
 
 def test_a_text_twice_in_a_slate_is_read_once(tmp_path: Path) -> None:
     engine = Engine()
-    assert _read(tmp_path / "r.jsonl", engine, ["a", "a"]).logprobs == (-1.0, -1.0)
+    assert _read(tmp_path / "r.jsonl", engine, ["a", "a"]).by_token[:, 0].tolist() == [-1.0, -1.0]
     assert engine.read == ["a"]
 
 
@@ -82,7 +89,7 @@ def test_further_files_are_read_and_not_added_to(tmp_path: Path) -> None:
     _read(seed, engine, ["a"])
     before = seed.read_text()
     with RecordedReader(tmp_path / "own.jsonl", "m", lambda: engine, [seed]) as reader:
-        assert reader.continuation_logprobs(["a", "bb"], "q").logprobs == (-1.0, -2.0)
+        assert _first_tokens(reader.continuation_logprobs(["a", "bb"], "q")) == [-1.0, -2.0]
         assert (reader.read, reader.replayed) == (1, 1)
     assert seed.read_text() == before
     assert len((tmp_path / "own.jsonl").read_text().splitlines()) == 1
@@ -93,7 +100,7 @@ def test_a_line_cut_short_is_read_again(tmp_path: Path) -> None:
     _read(path, engine, ["a"])
     path.write_text(path.read_text()[:-6])
     with RecordedReader(path, "m", lambda: engine) as reader:
-        assert reader.continuation_logprobs(["a"], "q").logprobs == (-1.0,)
+        assert _first_tokens(reader.continuation_logprobs(["a"], "q")) == [-1.0]
         assert (reader.read, reader.replayed) == (1, 0)
     with RecordedReader(path, "m", lambda: engine) as after:
         after.continuation_logprobs(["a"], "q")
@@ -104,6 +111,6 @@ def test_what_is_kept_holds_no_text(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     _read(path, Engine(), ["a secret passage"], query="a secret query")
     assert "secret" not in path.read_text()
-    key, logprob, tokens, seconds = json.loads(path.read_text())
-    assert (len(key), logprob, tokens) == (24, -16.0, 30)
+    key, surprises, tokens, seconds = json.loads(path.read_text())
+    assert (len(key), surprises, tokens) == (24, [16000, 500], 30)
     assert seconds >= 0.0

@@ -131,7 +131,7 @@ def test_the_part_is_a_tree_of_exactly_the_admitted_leaves(part: tuple[list[Node
     _parts(),
     st.booleans(),
     st.integers(0, 5),
-    st.sampled_from([SearchSettings(budget_tokens=None), PaperSettings(iterations=None)]),
+    st.sampled_from([SearchSettings(budget_tokens=None, margin=None), PaperSettings(iterations=None)]),
 )
 def test_a_search_of_the_part_never_meets_what_is_outside(
     part: tuple[list[Node], set[int]], slate_dependent: bool, seeds: int, how: SearchSettings | PaperSettings

@@ -91,7 +91,7 @@ def test_a_relevant_leaf_lifts_the_node_that_holds_it() -> None:
     parent = next(node.parent for node in nodes if node.id == found)
     prior = Prior(tuple(PriorHit(leaf, 0.4) for leaf in leaves[::5]))
     judge = ScriptedJudge({found: 0.95, sibling: 0.95})
-    steps = _run(judge, MemoryTree(nodes), prior, SearchSettings(budget_tokens=None, beam=1, iterations=4))
+    steps = _run(judge, MemoryTree(nodes), prior, SearchSettings(budget_tokens=None, beam=1, iterations=4, margin=None))
     opened = [slate.origin for step in steps for slate in step.slates]
     assert parent in opened
     assert {ranked.node for ranked in steps[-1].ranking[:2]} == {found, sibling}
@@ -102,7 +102,9 @@ def test_a_budget_in_tokens_is_never_exceeded_and_named_as_the_end(budget: int) 
     nodes = full_tree(4, 4)
     leaves = [node.id for node in nodes if node.is_leaf]
     prior = Prior(tuple(PriorHit(leaf, 0.5) for leaf in leaves[::3]))
-    last = _run(ScriptedJudge({}, price=10), MemoryTree(nodes), prior, SearchSettings(budget_tokens=budget))[-1]
+    last = _run(
+        ScriptedJudge({}, price=10), MemoryTree(nodes), prior, SearchSettings(budget_tokens=budget, margin=None)
+    )[-1]
     assert last.usage.evaluated <= budget
     assert last.stopped == "budget"
     assert last.ranking
@@ -183,3 +185,38 @@ def test_relevance_stays_between_zero_and_one() -> None:
     scores = lifted_scores(nodes, {node.id: 1.0 for node in nodes if node.is_leaf})
     ranking = _run(ScriptedJudge(scores), MemoryTree(nodes), how=SearchSettings(budget_tokens=None))[-1].ranking
     assert all(0.0 <= ranked.relevance <= 1.0 for ranked in ranking)
+
+
+def _settling(margin: float | None, expected: list[float], scores: dict[int, float]) -> Step:
+    """Search among twelve leaves below two nodes; leaf 4 + i is expected and scored as given."""
+    nodes = full_tree(4, 2)
+    leaves = [node.id for node in nodes if node.is_leaf]
+    prior = Prior(tuple(PriorHit(leaf, value) for leaf, value in zip(leaves, expected, strict=False)))
+    how = SearchSettings(budget_tokens=None, seed_slate=4, margin=margin, settled_depth=3)
+    return _run(ScriptedJudge({leaves[i]: value for i, value in scores.items()}), MemoryTree(nodes), prior, how)[-1]
+
+
+def test_a_search_ends_where_nothing_unread_can_come_near_the_first_hits() -> None:
+    sure = _settling(0.02, [0.7, 0.7, 0.7, 0.7, 0.1, 0.1], {0: 0.9, 1: 0.9, 2: 0.9, 3: 0.9})
+    assert sure.stopped == "settled"
+    assert sure.usage.evaluated == 40
+
+
+def test_it_goes_on_while_an_unread_leaf_is_expected_close_by() -> None:
+    close = _settling(0.3, [0.7, 0.7, 0.7, 0.7, 0.6, 0.6], {0: 0.9, 1: 0.9, 2: 0.9, 3: 0.9})
+    assert close.usage.evaluated > 40
+
+
+def test_it_goes_on_while_one_of_the_first_hits_is_unread() -> None:
+    doubtful = _settling(0.0, [0.7, 0.7, 0.7, 0.7, 0.69, 0.69], {0: 1.0, 1: 0.0, 2: 0.0, 3: 0.0})
+    assert doubtful.usage.evaluated > 40
+
+
+def test_without_a_margin_it_is_never_settled() -> None:
+    assert _settling(None, [0.7] * 4, dict.fromkeys(range(4), 0.9)).stopped == "exhausted"
+
+
+def test_fewer_leaves_than_first_hits_are_never_settled() -> None:
+    nodes = full_tree(2, 1)
+    how = SearchSettings(budget_tokens=None, settled_depth=10, margin=0.0)
+    assert _run(ScriptedJudge({}), MemoryTree(nodes), how=how)[-1].stopped == "exhausted"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lattice.traversal.paper import PaperSettings
@@ -30,7 +32,9 @@ def test_no_walk_reads_more_than_its_budget_anchors_included(
     kind: type[SearchSettings | PaperSettings], budget: int, beam: int, slate_dependent: bool
 ) -> None:
     judge = ScriptedJudge(SCORES, slate_dependent)
-    last = _walk(judge, kind(budget_tokens=budget, iterations=None, beam=beam))[-1]
+    how = kind(budget_tokens=budget, iterations=None, beam=beam)
+    how = replace(how, margin=None) if isinstance(how, SearchSettings) else how
+    last = _walk(judge, how)[-1]
     assert last.usage.evaluated <= budget
     assert last.stopped == "budget"
     assert sum(map(len, judge.seen)) * judge.price == last.usage.evaluated

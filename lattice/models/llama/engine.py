@@ -211,20 +211,18 @@ class LlamaEngine:
             return self._pooled("reranker").pair_cost(query, text)
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
-        """Give the tokens that reading `continuation` after `text` would evaluate now, kept states taken off."""
+        """Give the tokens that reading `continuation` after `text` evaluates where no state of it is kept."""
         with self._task(self._streams, None):
             query, _ = self._fit_continuation(continuation)
             tokens, _ = framed_tokens(self._open(), frame, text, self._streams.capacity - len(query))
-            head = tuple(tokens[:-1])
-            return len(query) + (0 if self._states.holds(head) else len(head))
+            return len(query) + len(tokens) - 1
 
     def prompt_cost(self, prompt: Prompt) -> int:
-        """Give the tokens that reading the prompt would evaluate now, a kept state taken off."""
+        """Give the tokens that reading the prompt evaluates where no state of it is kept."""
         with self._task(self._streams, None):
             is_short = self._length(prompt) <= self._streams.capacity
-            states = self._states if is_short else self._prompt_states
             text, _ = self._fit_prompt(prompt, self._streams.capacity if is_short else self._alone().capacity)
-            return len(text.tail) + (0 if states.holds(text.head) else len(text.head))
+            return len(text.tail) + len(text.head)
 
     def room(self, prompt: Prompt, writing: int = 0) -> int:
         """Give how many tokens are left beside the prompt and `writing` tokens of an answer; below 0: so many over."""

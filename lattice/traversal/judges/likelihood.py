@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from lattice.models.prompts import LIKELIHOOD
 from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, ProbabilityReader, Scale, shortened, shown_text
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Row: TypeAlias = "npt.NDArray[np.float32]"
+
 # Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
-LEAF_SCALE = Scale(offset=1.0, width=0.8)
+LEAF_SCALE = Scale(offset=0.8, width=0.5)
 # A node gets the score of a leaf of the same fitted probability (benchmarks/fit_scales.py): what a description gains
 # says less than what a passage gains, so the curve is flatter.
-NODE_SCALE = Scale(offset=0.97, width=1.82)
+NODE_SCALE = Scale(offset=0.78, width=1.14)
 
 
 @dataclass(slots=True)
 class LikelihoodJudge:
-    """Scores a candidate by how much more probable it makes the query: mean log P(q | d) − mean log P(q | nothing).
+    """Scores a candidate by how much more probable it makes the query: log P(q | d) − log P(q | nothing), a token.
 
+    The mean over the query's tokens weighs each by √(−log P(token | nothing)): what follows anyway, from the grammar or
+    the words before it, says little of a text (benchmarks/wording.py).
     The way in which a very small model judges best (method §3.1). Candidates are scored independently: there is no
     slate bias. The KV states of internal nodes' descriptions are kept; a leaf's window depends on the query, so its
     state would never be used again.
@@ -34,7 +43,7 @@ class LikelihoodJudge:
     node_scale: Scale = NODE_SCALE
     slate_dependent: bool = False
     deadline: float | None = None
-    _baseline: tuple[str, float] | None = None
+    _alone: tuple[str, Row] | None = field(default=None, init=False)
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate; OutOfTime when `deadline` (of time.monotonic) comes before that."""
@@ -49,7 +58,9 @@ class LikelihoodJudge:
         """Give the log-likelihood gain (nats a token) of each candidate, and what reading them cost."""
         shown = self._shorten(query)
         stems = query_stems(query)
-        baseline, usage = self._log_probability_alone(shown)
+        alone, usage = self._log_probability_alone(shown)
+        weights = (-alone) ** 0.5
+        weights = weights / weights.sum() if weights.any() else weights + 1.0 / len(weights)
         gains: dict[int, float] = {}
         for is_leaf in (False, True):
             chosen = [i for i, candidate in enumerate(slate.candidates) if candidate.is_leaf is is_leaf]
@@ -63,29 +74,29 @@ class LikelihoodJudge:
             except OutOfTime as late:
                 raise OutOfTime(usage + late.usage) from late
             usage += reading.usage
-            gains |= {i: value - baseline for i, value in zip(chosen, reading.logprobs, strict=True)}
+            gains |= dict(zip(chosen, ((reading.by_token - alone) @ weights).tolist(), strict=True))
         return [gains[i] for i in range(len(slate.candidates))], usage
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
-        """Give the tokens that judging each candidate would evaluate; reading the query alone is put on the first."""
+        """Give the tokens that judging each candidate takes; reading the query alone is put on the first."""
         shown, costs = self._shorten(query), self.prices(query, candidates)
-        if costs and (self._baseline is None or self._baseline[0] != shown):
+        if costs and (self._alone is None or self._alone[0] != shown):
             costs[0] += self.engine.cost("", shown, LIKELIHOOD)
         return costs
 
     def prices(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
-        """Give the tokens that judging each candidate would evaluate where the query alone has been read."""
+        """Give the tokens that judging each candidate takes where the query alone has been read."""
         shown, stems = self._shorten(query), query_stems(query)
         texts = [shown_text(candidate, stems, self.window_words) for candidate in candidates]
         return [self.engine.cost(text, shown, LIKELIHOOD) for text in texts]
 
-    def _log_probability_alone(self, query: str) -> tuple[float, Usage]:
-        """Give mean log P(q | nothing), read once a query."""
-        if self._baseline is not None and self._baseline[0] == query:
-            return self._baseline[1], Usage()
+    def _log_probability_alone(self, query: str) -> tuple[Row, Usage]:
+        """Give log P(token | nothing) of the query's tokens, read once a query."""
+        if self._alone is not None and self._alone[0] == query:
+            return self._alone[1], Usage()
         reading = self.engine.continuation_logprobs([""], query, frame=LIKELIHOOD, seconds=self._seconds_left())
-        self._baseline = (query, reading.logprobs[0])
-        return reading.logprobs[0], reading.usage
+        self._alone = (query, reading.by_token[0])
+        return reading.by_token[0], reading.usage
 
     def _seconds_left(self) -> float | None:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lattice.models.prompts import NO, POINTWISE_DYNAMIC, POINTWISE_STATIC, RELEVANCE, SYSTEM, YES, Prompt
 from lattice.traversal.judges.reading import (
@@ -36,7 +36,7 @@ class PointwiseJudge:
     scale: Scale = SCALE
     slate_dependent: bool = False
     deadline: float | None = None
-    _baseline: tuple[str, float] | None = None
+    _baseline: tuple[str, float] | None = field(default=None, init=False)
 
     def score(self, query: str, slate: Slate) -> Judgement:
         """Score every candidate; OutOfTime when `deadline` (of time.monotonic) comes before that."""

@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-# A leaf is judged by the 60 words that match the query best: longer costs more and ranks no better (method §3.1).
-WINDOW_WORDS = 60
+# A leaf is judged by the words that match the query best: more of them cost more and rank no better
+# (docs/benchmarks.md).
+WINDOW_WORDS = 30
 # A long need is read up to here, for every candidate pays for every word; what the rest would add was not measured.
 QUERY_WORDS = 64
 
 
 class Reading(Protocol):
-    """What an engine answers: the mean log P (nats a token) of the continuation after each prefix, and the cost."""
+    """What an engine answers: log P (nats) of each token of the continuation after each text, and the cost."""
 
     @property
-    def logprobs(self) -> tuple[float, ...]:
-        """One mean log-probability a prefix."""
+    def by_token(self) -> npt.NDArray[np.float32]:
+        """One row a text, shape (texts, tokens of the continuation)."""
         ...
 
     @property
@@ -48,7 +49,7 @@ class ProbabilityReader(Protocol):
         keep: bool = True,
         seconds: float | None = None,
     ) -> Reading:
-        """Read the mean log P of `continuation` after each of `texts`, each in its frame."""
+        """Read log P of `continuation` after each of `texts`, each in its frame."""
         ...
 
     def cost(self, text: str, continuation: str, frame: Frame = ...) -> int:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from lattice.models.prompts import BARE, LIKELIHOOD, Frame
@@ -13,7 +15,7 @@ from lattice.types import Candidate, Slate, Usage
 
 @dataclass(frozen=True)
 class FakeReading:
-    logprobs: tuple[float, ...]
+    by_token: npt.NDArray[np.float32]
     usage: Usage
 
 
@@ -22,7 +24,7 @@ EMPTY = len(LIKELIHOOD.after[0].text.split())
 
 @dataclass
 class WordCounter:
-    """An engine by the book: log P is −5, and one more for every word of the query that stands in the prefix."""
+    """An engine by the book: log P of each word of the query is −5, or −3 where it stands in the text."""
 
     calls: list[tuple[list[str], str, bool]] = field(default_factory=list)
 
@@ -37,8 +39,8 @@ class WordCounter:
     ) -> FakeReading:
         assert frame is LIKELIHOOD
         self.calls.append((list(texts), continuation, keep))
-        found = tuple(-5.0 + sum(word in text.split() for word in continuation.split()) for text in texts)
-        return FakeReading(found, Usage(evaluated=len(texts), calls=1))
+        rows = [[-3.0 if word in text.split() else -5.0 for word in continuation.split()] for text in texts]
+        return FakeReading(np.array(rows, dtype=np.float32), Usage(evaluated=len(texts), calls=1))
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         return len(text.split()) + len(continuation.split()) + (EMPTY if frame is LIKELIHOOD else 0)
@@ -54,9 +56,32 @@ def test_a_gain_is_measured_against_the_query_alone() -> None:
     assert gains == [2.0, 0.0]
 
 
+class Surprising(WordCounter):
+    """Log P of "the heron" is (−1, −9) after nothing; each text makes the words that it has one nat likelier."""
+
+    def continuation_logprobs(self, texts: Sequence[str], continuation: str, **how: object) -> FakeReading:
+        alone = np.array([-1.0, -9.0], dtype=np.float32)
+        has = np.array([[word in text.split() for word in continuation.split()] for text in texts], dtype=np.float32)
+        return FakeReading(alone + has, Usage())
+
+
+def test_a_token_counts_by_the_root_of_its_surprise() -> None:
+    slate = Slate(None, (Candidate(1, "the", is_leaf=True), Candidate(2, "heron", is_leaf=True)))
+    gains, _ = LikelihoodJudge(Surprising()).gains("the heron", slate)
+    assert gains == pytest.approx([1.0 / 4.0, 3.0 / 4.0])
+
+
+def test_a_query_that_follows_of_itself_is_weighed_evenly() -> None:
+    class Certain(WordCounter):
+        def continuation_logprobs(self, texts: Sequence[str], continuation: str, **how: object) -> FakeReading:
+            return FakeReading(np.array([[0.0, -1.0 * bool(text)] for text in texts], dtype=np.float32), Usage())
+
+    assert LikelihoodJudge(Certain()).gains("a b", Slate(None, (OTHER,)))[0] == [-0.5]
+
+
 def test_leaves_and_inner_nodes_have_scales_of_their_own_and_keep_their_order() -> None:
     judgement = LikelihoodJudge(WordCounter()).score("memory", Slate(None, (OTHER, INNER, LEAF)))
-    assert judgement.scores == pytest.approx((LEAF_SCALE.score(0.0), NODE_SCALE.score(0.0), LEAF_SCALE.score(1.0)))
+    assert judgement.scores == pytest.approx((LEAF_SCALE.score(0.0), NODE_SCALE.score(0.0), LEAF_SCALE.score(2.0)))
 
 
 def test_only_states_that_will_serve_again_are_kept() -> None:
