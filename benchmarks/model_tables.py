@@ -11,14 +11,14 @@ from bench import RESULTS, TUNING
 from lattice.evaluate.tables import Table, markdown, number
 
 JUDGES = ("likelihood", "pointwise", "listwise", "listwise, uncorrected", "reasoned")
-_SHORT = {"birco-doris-mae-dev": "doris-mae", "tldr-nl2bash": "tldr", "pony-docs-rebuilt": "pony", "xquad-en": "xquad"}
+SHORT = {"birco-doris-mae-dev": "doris-mae", "tldr-nl2bash": "tldr", "pony-docs-rebuilt": "pony", "xquad-en": "xquad"}
 
 Row = Mapping[str, Any]
 
 
 def engine() -> str:
     """Show how near the engine comes to the hardware."""
-    found = _record("engine")
+    found = record("engine")
     shown = {
         "cold reading, tokens a second as a share of a 512-token prefill's": number(found["efficiency"]),
         "a second query on the same descriptions is faster": f"{found['reuse_speedup']:.2f} times",
@@ -32,7 +32,7 @@ def engine() -> str:
         at = f" (at `{leaks['commit'][:12]}`)" if "commit" in leaks else ""
         shown[f"left behind by {leaks['slates']:,} small slates{at}"] = grown
     rows = tuple(shown.items())
-    return f"At {_state(found['lattice'])}, `{found['model']}`:\n\n" + _block(Table(("measured", "value"), rows))
+    return f"At {_state(found['lattice'])}, `{found['model']}`:\n\n" + block(Table(("measured", "value"), rows))
 
 
 def searches() -> str:
@@ -45,19 +45,19 @@ def searches() -> str:
             number(one["hit_rate"]),
             number(one["tokens_saved"]),
         )
-        for one in _record("engine").get("searches", ())
+        for one in record("engine").get("searches", ())
     ]
     header = ("memory", "tokens a query", "descriptions wanted a query", "found kept", "tokens saved")
-    return _block(Table(header, tuple(rows)))
+    return block(Table(header, tuple(rows)))
 
 
 def judges() -> str:
     """Show how well each judge picks the relevant passage of a slate of 15."""
-    rows = {(one["collection"], one["companions"], one["judge"]): one for one in _record("judges")["rows"]}
+    rows = {(one["collection"], one["companions"], one["judge"]): one for one in record("judges")["rows"]}
     slates = sorted({key[:2] for key in rows}, key=lambda key: (key[0] != "xquad-en", key[1] != "random"))
-    header = ("MRR (hit@1)", *(f"{_SHORT.get(name, name)}, {kind}" for name, kind in slates), "tokens", "written")
+    header = ("MRR (hit@1)", *(f"{SHORT.get(name, name)}, {kind}" for name, kind in slates), "tokens", "written")
     body = [_judge_row(judge, [rows.get((*of, judge)) for of in slates]) for judge in JUDGES]
-    return _block(Table(header, tuple(body)))
+    return block(Table(header, tuple(body)))
 
 
 def _judge_row(judge: str, found: Sequence[Row | None]) -> tuple[str, ...]:
@@ -78,21 +78,21 @@ def wording() -> str:
             *(number(one[name]) for name in TUNING),
             number(sum(one[name] for name in TUNING) / len(TUNING)),
         )
-        for one in _record("wording")["rows"]
+        for one in record("wording")["rows"]
     ]
     header = (
         "request behind the text",
         "words",
         "log P of the tokens",
-        *(_SHORT.get(one, one) for one in TUNING),
+        *(SHORT.get(one, one) for one in TUNING),
         "mean",
     )
-    return _block(Table(header, tuple(rows)))
+    return block(Table(header, tuple(rows)))
 
 
 def scales() -> str:
     """Show what a reading of the likelihood judge is worth, for leaves and for nodes."""
-    found = _record("scales-likelihood")
+    found = record("scales-likelihood")
     rows = [
         (
             kind,
@@ -105,14 +105,14 @@ def scales() -> str:
         for kind in ("leaf", "node")
     ]
     names = found["leaf"]["area"]
-    header = ("kind", "offset, width", *(_SHORT.get(name, name) for name in names))
-    return _block(Table(header, tuple(rows)))
+    header = ("kind", "offset, width", *(SHORT.get(name, name) for name in names))
+    return block(Table(header, tuple(rows)))
 
 
 BLOCKS = {"engine": engine, "searches": searches, "judges": judges, "wording": wording, "scales": scales}
 
 
-def _record(name: str) -> dict[str, Any]:
+def record(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return found
 
@@ -121,5 +121,5 @@ def _state(source: Row) -> str:
     return f"`{source['commit'][:12]}`" + (", with uncommitted changes" if source["changed"] else "")
 
 
-def _block(table: Table) -> str:
+def block(table: Table) -> str:
     return "\n".join(markdown(table)) + "\n"

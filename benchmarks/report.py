@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import model_tables
+import search_tables
 from bench import RESULTS, TUNING
 
 from lattice.evaluate import tables
@@ -126,7 +127,7 @@ BLOCKS: dict[str, Callable[[list[Record]], str]] = {
     "differences": differences,
     "losses": losses,
     "causes": causes,
-    **{name: _of_its_own(show) for name, show in model_tables.BLOCKS.items()},
+    **{name: _of_its_own(show) for name, show in (model_tables.BLOCKS | search_tables.BLOCKS).items()},
 }
 
 

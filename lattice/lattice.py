@@ -48,8 +48,8 @@ class Answer:
 
     `mode` is "lattice" where a model reads, "prior" where none does; `notice` then says why, and the cure. Where one
     reads, `notice` says what was wrong with its answers. `stopped` is None while the search goes on, then "budget",
-    "iterations", "seconds", "exhausted" or, without a model, "prior"; "filters" where they left nothing to search, and
-    `notice` then says which.
+    "iterations", "seconds", "settled" (nothing unread would come near the first hits), "exhausted" or, without a model,
+    "prior"; "filters" where they left nothing to search, and `notice` then says which.
     `step` holds what was read since the last answer (None for the lexical hits that come first).
     """
 

@@ -90,12 +90,11 @@ class RecordedReader:
         seconds: float | None = None,
     ) -> RecordedReading:
         """Replay what is known and read the rest, at one cold token count each."""
-        del keep  # what is kept would make the counts depend on the order of queries
         started = time.perf_counter()
         keys = [self._key(text, continuation, frame) for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if not self._is_read(key)}
         if unknown:
-            self._read(unknown, continuation, frame, seconds)
+            self._read(unknown, continuation, frame, seconds, keep=keep)
         self.read += len(unknown)
         self.replayed += len(texts) - len(unknown)
         found = [self._known[key] for key in keys]
@@ -116,11 +115,13 @@ class RecordedReader:
     def _is_read(self, key: str) -> bool:
         return key in self._known and self._known[key].surprises is not None
 
-    def _read(self, unknown: dict[str, str], continuation: str, frame: Frame, seconds: float | None) -> None:
+    def _read(
+        self, unknown: dict[str, str], continuation: str, frame: Frame, seconds: float | None, *, keep: bool
+    ) -> None:
         texts = list(unknown.values())
         costs = [self.cost(text, continuation, frame) for text in texts]
         started = time.perf_counter()
-        reading = self._loaded().continuation_logprobs(texts, continuation, frame=frame, keep=False, seconds=seconds)
+        reading = self._loaded().continuation_logprobs(texts, continuation, frame=frame, keep=keep, seconds=seconds)
         a_token = (time.perf_counter() - started) / sum(costs)
         for key, row, cost in zip(unknown, np.rint(reading.by_token * -_UNITS).astype(int), costs, strict=True):
             self._known[key] = _Known(cost, tuple(row.tolist()), round(a_token * cost, 4))

@@ -32,7 +32,9 @@ class Plan:
     """What to measure and where to keep what it takes.
 
     `work` holds the index, `judgements` is the file that readings are appended to (below `work` by default), `replayed`
-    further files of readings, which are only read. `command` is how a user asks for the same again.
+    further files of readings, which are only read. `command` is how a user asks for the same again. `keep_bytes` bounds
+    the KV states that the engine keeps: tokens count as if there were none, but seconds are no longer those of cold
+    readings.
     """
 
     methods: Sequence[str]
@@ -44,6 +46,7 @@ class Plan:
     replayed: Sequence[Path] = ()
     rebuild: bool = False
     command: str = ""
+    keep_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _reading(methods: Sequence[str]) -> str:
 
 def _reader(plan: Plan, model: Path, sha256: str) -> RecordedReader:
     def load() -> ProbabilityReader:
-        return opened(model, EngineSettings(cache_bytes=0), os.environ)
+        return opened(model, EngineSettings(cache_bytes=plan.keep_bytes), os.environ)
 
     judgements = plan.judgements or plan.work / "judgements.jsonl"
     judgements.parent.mkdir(parents=True, exist_ok=True)
