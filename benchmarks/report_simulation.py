@@ -128,6 +128,15 @@ def growth(record: Record) -> str:
     return table(("search", f"slates at N = {sizes}", "logarithmic", "power", "better"), rows)
 
 
+def settled(record: Record) -> str:
+    """Show what the early stop saves and costs."""
+    rows = [
+        (f"{int(size):,}", f"{one['slates']:.1f} of {one['of']:.0f}", f"{one['regret']:+.4f} ± {one['error']:.4f}")
+        for size, one in record["settled"].items()
+    ]
+    return table(("leaves", "slates", "nDCG@10 that more would have found"), rows)
+
+
 def costs(record: Record) -> str:
     """Show what our own code costs."""
     refit, loop = record["refit_ms"], record["loop"]
@@ -150,6 +159,7 @@ BLOCKS: Mapping[str, Callable[[Record], str]] = {
     "ablations": ablations,
     "regimes": regimes,
     "growth": growth,
+    "settled": settled,
     "costs": costs,
 }
 

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from lattice.evaluate.simulate import ArithmeticTree, Regime, World
+from lattice.evaluate.simulate import ArithmeticTree, Regime, SimulatedJudge, World
 from lattice.evaluate.summary import source_state
 from lattice.evaluate.trials import Growth, Trial, Walk, difference, logarithmic, power, walked
 from lattice.traversal.calibration import Calibration, Observation, fit
-from lattice.traversal.evidence import DEFAULT_MODEL, Model, search_by_evidence
+from lattice.traversal.evidence import CALIBRATION, DEFAULT_MODEL, Model, search_by_evidence
 from lattice.traversal.paper import PaperSettings, search_as_published
 from lattice.traversal.prior import Prior
 from lattice.traversal.refit import Refit
@@ -42,7 +42,7 @@ AT_MOST = 100  # slates
 STRENGTH = 1.0  # d' of the prior, where not said otherwise
 ABLATED = 10_000  # leaves
 LARGE = 1_000_000
-OURS = SearchSettings(budget_tokens=None)
+OURS = SearchSettings(budget_tokens=None, margin=None)
 FIRST = 1000  # seed of the first world: what was chosen, was chosen in others
 REGIMES = {
     "as elsewhere": Regime(),
@@ -97,7 +97,7 @@ def ours(strength: float | None, settings: SearchSettings = OURS, model: Model =
 
 ABLATIONS = {
     "no anchors": ours(STRENGTH, replace(OURS, anchors=0)),
-    "no calibration": ours(STRENGTH, replace(OURS, calibration=replace(OURS.calibration, bias_weight=math.inf))),
+    "no calibration": ours(STRENGTH, replace(OURS, calibration=replace(CALIBRATION, bias_weight=math.inf))),
     "no path": ours(STRENGTH, model=replace(DEFAULT_MODEL, path=0.0)),
     "no prior": ours(None),
     "no lift": ours(STRENGTH, model=replace(DEFAULT_MODEL, lift=0.0)),
@@ -124,6 +124,7 @@ def measured(sizes: Sequence[int], strengths: Sequence[float], worlds: int, *, q
         "growth": {name: growth(sizes, [slates(by[n]) for n in sizes]) for name, by in pair.items()},
         "refit_ms": refit_ms(),
     }
+    found["settled"] = {str(size): settled(size, worlds) for size in sizes}
     if not quick:
         found |= {"ablations": ablations(worlds), "regimes": regimes(worlds), "loop": loop()}
     origin = {"worlds": worlds, "at_most": AT_MOST, "strength": STRENGTH, "regime": asdict(Regime())}
@@ -133,6 +134,30 @@ def measured(sizes: Sequence[int], strengths: Sequence[float], worlds: int, *, q
 def trials(name: str, walk: Walk, worlds: Sequence[World]) -> list[Trial]:
     shown = tqdm(worlds, desc=name, leave=False, disable=not sys.stderr.isatty())
     return [walked(walk, world, max(BUDGETS), AT_MOST) for world in shown]
+
+
+def settled(size: int, worlds: int) -> dict[str, float]:
+    """Tell after how many slates a search is settled, and what nDCG@10 it then lacks of what AT_MOST slates find."""
+    stops, lost = list[float](), list[float]()
+    for seed in range(FIRST, FIRST + worlds):
+        world = World(ArithmeticTree(size), Regime(), seed)
+        walk = ours(STRENGTH, replace(OURS, iterations=AT_MOST))
+        values = [ndcg([one.node for one in step.ranking[:10]], world) for step in walk(world, SimulatedJudge(world))]
+        walk = ours(STRENGTH, replace(OURS, iterations=AT_MOST, margin=SearchSettings().margin))
+        *_, last = walk(world, SimulatedJudge(world))
+        stops.append(last.iteration)
+        lost.append(values[-1] - values[last.iteration])
+    regret = difference(lost, [0.0] * len(lost))
+    found = {"slates": statistics.fmean(stops), "of": AT_MOST, "regret": regret.mean, "error": regret.error}
+    return {name: round(one, 4) for name, one in found.items()}
+
+
+def ndcg(first: Sequence[int], world: World) -> float:
+    """Give nDCG@10 of the first ten leaves, all relevant ones being worth the same."""
+    gains = [1.0 / math.log2(place + 2) for place in range(10)]
+    relevant = set(world.relevant)
+    gained = sum(gain for node, gain in zip(first, gains, strict=False) if node in relevant)
+    return gained / sum(gains[: len(relevant)])
 
 
 def slates(some: Sequence[Trial]) -> float:

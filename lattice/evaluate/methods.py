@@ -16,7 +16,7 @@ from lattice.lattice import Lattice
 from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.paper import PaperSettings, search_as_published
-from lattice.traversal.search import SearchSettings, search
+from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings, search
 from lattice.traversal.steps import Step
 from lattice.types import Candidate, Filters, Judgement, Node, Slate, Tree, Usage
 
@@ -102,7 +102,7 @@ def oracle(bench: Bench) -> Answer:
 
     A leaf is worth its document's grade, a node the best that lies below it; such a judge is believed at once.
     """
-    trusting = replace(bench.settings, context=0.0, calibration=replace(bench.settings.calibration, prior_weight=0.01))
+    trusting = replace(bench.settings, context=0.0, calibration=replace(DEFAULT_CALIBRATION, prior_weight=0.01))
 
     def answer(query: str) -> Iterator[Answered]:
         judge = PerfectJudge(_truth(bench, query), bench.judge())

@@ -6,7 +6,7 @@ import math
 import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from lattice.evaluate.losses import Lost, summary
 from lattice.evaluate.metrics import MEASURES
 from lattice.models.prompts import VERSION
 from lattice.store.store import Store
-from lattice.traversal.search import SearchSettings
+from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings
 
 _DIGITS = 5  # of a measure: finer differences than any test collection can tell
 _LOST_KEPT = 10  # relevant documents a query whose loss a record explains: as many as nDCG@10 looks at
@@ -43,7 +43,7 @@ def report(setup: Setup, results: Sequence[MethodResult], baseline: str) -> dict
         "collection": _collection_json(setup.collection),
         "index": dict(setup.index),
         "model": None if setup.model is None else dict(setup.model),
-        "settings": asdict(setup.settings),
+        "settings": asdict(replace(setup.settings, calibration=setup.settings.calibration or DEFAULT_CALIBRATION)),
         "lattice": source_state(),
         "command": setup.command,
         "baseline": baseline,

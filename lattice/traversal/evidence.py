@@ -34,6 +34,8 @@ from lattice.traversal.search import Costs, SearchSettings, explore
 from lattice.traversal.steps import Opening, Ranking, Step
 from lattice.types import Judge, Node, Tree
 
+CALIBRATION = Calibration(prior_weight=1.0, bias_weight=1.0)
+
 _STRENGTHS = (0.0, 1.0, 2.0, 3.0)  # d' that a prior may have
 _DOUBTS = np.array([0.5, 0.35, 0.1, 0.05])  # how probable each is before anything was read
 _MOST = 10.0  # natural logarithm of the largest likelihood ratio that one node's evidence may reach
@@ -54,7 +56,8 @@ class Model:
     `leaf_gap` and `node_gap` are how much higher the hot score on average, `noise` the standard deviation of one score,
     `spread` that of what cold nodes are worth. `branches` is how many children of a hot node are hot. `discount` is
     what a level between a node and its leaves costs its promise. `lift` and `path` weigh the two passes, the logarithms
-    of what they carry: 1 is the model, 0 does without. Descriptions on a path err together: half the lift.
+    of what they carry: 1 is the model, 0 does without. Descriptions on a path err together: half the lift. `enough` is
+    the relevant leaves that a slate must be expected to lead to: where none is, a search is settled.
     """
 
     leaf_gap: float = 0.5
@@ -65,6 +68,7 @@ class Model:
     discount: float = 0.85
     lift: float = 0.5
     path: float = 1.0
+    enough: float = 0.02
 
 
 DEFAULT_MODEL = Model()
@@ -81,12 +85,21 @@ def search_by_evidence(
 ) -> Iterator[Step]:
     """Yield the ranking after every iteration, from the prior's to the last within the budget.
 
-    For judges whose scores depend on the slate: `settings` counts but for alpha, context and depth_discount, which
-    `model` replaces. `costs` and OutOfTime are those of `lattice.traversal.search.search`.
+    For judges whose scores depend on the slate: `settings` counts but for alpha, context, depth_discount and how large
+    the margin is, which `model` replaces. `costs` and OutOfTime are those of `lattice.traversal.search.search`.
     """
-    belief = Evidence(tree, prior, settings.calibration, model)
+    belief = Evidence(tree, prior, settings.calibration or CALIBRATION, model)
     size, beam = settings.seed_slate, settings.beam
-    yield from explore(query, tree, judge, belief, lambda: belief.openings(size, beam), settings, costs)
+    yield from explore(
+        query,
+        tree,
+        judge,
+        belief,
+        lambda: belief.openings(size, beam),
+        settings,
+        costs,
+        lambda openings: settings.margin is not None and openings[0].promise < model.enough,
+    )
 
 
 class Evidence:

@@ -37,7 +37,7 @@ class SearchSettings:
     promise loses for every further level between it and its leaves.
 
     A search is settled, and ends, where the first `settled_depth` leaves have been read and nothing unread is expected
-    to come within `margin` of the last of them; with None it never is.
+    to come within `margin` of the last of them; with None it never is. `calibration` None is the default of each walk.
     """
 
     budget_tokens: int | None = 2000
@@ -51,7 +51,7 @@ class SearchSettings:
     depth_discount: float = 0.5
     margin: float | None = 0.03
     settled_depth: int = 10
-    calibration: Calibration = DEFAULT_CALIBRATION
+    calibration: Calibration | None = None
 
 
 Costs = Callable[[str, Sequence[Candidate]], list[int]]
@@ -102,9 +102,8 @@ def search(
     `costs` tells what judging candidates would evaluate; without it they are guessed by their lengths.
     A judge that raises OutOfTime ends the search with what it has; what it had cost counts.
     """
-    belief = Belief(
-        tree, prior, settings.calibration, settings.alpha, settings.context, slate_dependent=judge.slate_dependent
-    )
+    weighed = settings.calibration or DEFAULT_CALIBRATION
+    belief = Belief(tree, prior, weighed, settings.alpha, settings.context, slate_dependent=judge.slate_dependent)
     yield from explore(
         query,
         tree,

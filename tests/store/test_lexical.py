@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice.store import lexical
+from lattice.store.lexical import Unit
 from lattice.store.store import Store
 from tests.store.snapshots import make_snapshot, make_store
 
@@ -143,3 +144,16 @@ def test_only_admitted_passages_are_found_before_the_limit_cuts(store: Store) ->
 def test_a_long_query_is_shortened_alike_with_and_without_a_filter(store: Store) -> None:
     query = "actor mailbox template " + " ".join(f"word{i}" for i in range(200))
     assert store.lexical(query, 10, bytes([1] * 6)) == store.lexical(query, 10)
+
+
+def test_documents_are_found_by_words_that_no_passage_of_theirs_has_together(store: Store) -> None:
+    (best, _), *_ = store.lexical("destructor generics header", 5, unit=Unit.DOCUMENTS)
+    assert best == 2
+    assert [number for number, _ in store.lexical("heron", 5, unit=Unit.DOCUMENTS)] == []
+
+
+def test_only_admitted_documents_are_found(store: Store) -> None:
+    everything = store.lexical("actor destructor 検索", 5, unit=Unit.DOCUMENTS)
+    assert {number for number, _ in everything} == {1, 2, 3}
+    without = store.lexical("actor destructor 検索", 5, bytes([1, 0, 1]), Unit.DOCUMENTS)
+    assert without == [one for one in everything if one[0] != 2]

@@ -119,6 +119,21 @@ def test_the_passages_of_a_document_stand_in_its_order(store: Store, snapshot: S
     assert store.passages_of("languages") == {}
 
 
+def test_every_passage_knows_the_number_of_its_document(store: Store) -> None:
+    assert store.document_numbers() == [1, 1, 2, 2, 2, 3]
+    assert store.documents_of([5, 1, 6]) == {5: 2, 1: 1, 6: 3}
+    assert store.documents_of([]) == {}
+    assert store.documents_of([7]) == {}
+
+
+def test_spans_tell_the_number_and_the_passages_of_each_document(store: Store) -> None:
+    assert store.spans() == {
+        "actors/memory.md": (1, range(1, 3)),
+        "languages/c++.md": (2, range(3, 6)),
+        "日本/検索.md": (3, range(6, 7)),
+    }
+
+
 def test_more_ids_than_sqlite_takes_parameters(tmp_path: Path) -> None:
     count = 40_000
     nodes = [Node(1, None, "root", "all", count, 0)]

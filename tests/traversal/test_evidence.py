@@ -19,7 +19,7 @@ from tests.traversal.trees import full_tree, lifted_scores
 
 # Root 1; inner nodes 2, 3, 4; leaves 5-7 below 2, 8-10 below 3, 11-13 below 4.
 NODES = full_tree(3, 2)
-UNBOUNDED = SearchSettings(budget_tokens=None, beam=10_000)
+UNBOUNDED = SearchSettings(budget_tokens=None, beam=10_000, margin=None)
 EXACT = replace(DEFAULT_MODEL, lift=1.0)
 
 
@@ -218,3 +218,30 @@ def test_a_ranking_in_arrays_is_a_sequence_like_any_other() -> None:
     assert ranking == tuple(ranking)
     assert hash(ranking) == hash(belief.ranking())
     assert ranking != (ranking[0],)
+
+
+def test_a_search_is_settled_where_no_slate_is_expected_to_lead_anywhere() -> None:
+    nodes = full_tree(4, 4)
+    found = [node.id for node in nodes if node.is_leaf][:2]
+    scores = lifted_scores(nodes, {node.id: 0.95 if node.id in found else 0.05 for node in nodes if node.is_leaf})
+    ends = {
+        margin: _run(ScriptedJudge(scores, slate_dependent=True), nodes, how=replace(UNBOUNDED, beam=1, margin=margin))
+        for margin in (0.03, None)
+    }
+    assert [ends[margin][-1].stopped for margin in (0.03, None)] == ["settled", "exhausted"]
+    assert ends[0.03][-1].usage.evaluated < ends[None][-1].usage.evaluated / 2
+    assert {one.node for one in ends[0.03][-1].ranking[:2]} == set(found)
+
+
+def test_what_is_enough_decides_how_soon() -> None:
+    nodes = full_tree(4, 4)
+    scores = lifted_scores(nodes, {node.id: (node.id % 5) / 6 for node in nodes if node.is_leaf})
+    how = replace(UNBOUNDED, beam=1, margin=0.03)
+
+    def slates(enough: float) -> int:
+        judge = ScriptedJudge(scores, slate_dependent=True)
+        model = replace(DEFAULT_MODEL, enough=enough)
+        return list(search_by_evidence("q", MemoryTree(nodes), judge, Prior(), how, model=model))[-1].iteration
+
+    assert slates(0.5) <= slates(0.02) <= slates(0.0)
+    assert slates(0.5) < slates(0.0)
