@@ -68,7 +68,7 @@ class Model:
     discount: float = 0.85
     lift: float = 0.5
     path: float = 1.0
-    enough: float = 0.02
+    enough: float = 0.01
 
 
 DEFAULT_MODEL = Model()

@@ -46,7 +46,7 @@ class SearchSettings:
     beam: int = 1
     seed_slate: int = 8
     alpha: float = 0.5
-    context: float = 0.2
+    context: float = 0.1
     anchors: int = 10
     depth_discount: float = 0.5
     margin: float | None = 0.03

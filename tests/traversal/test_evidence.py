@@ -243,5 +243,5 @@ def test_what_is_enough_decides_how_soon() -> None:
         model = replace(DEFAULT_MODEL, enough=enough)
         return list(search_by_evidence("q", MemoryTree(nodes), judge, Prior(), how, model=model))[-1].iteration
 
-    assert slates(0.5) <= slates(0.02) <= slates(0.0)
+    assert slates(0.5) <= slates(0.01) <= slates(0.0)
     assert slates(0.5) < slates(0.0)
