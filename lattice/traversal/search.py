@@ -23,7 +23,7 @@ from lattice.traversal.steps import JudgedSlate, Opening, Ranked, Scored, Step
 from lattice.types import Candidate, Judge, Judgement, OutOfTime, Slate, SlatesJudge, Tree, Usage
 
 # How many judgements the prior is worth (λ_s); chosen on the tuning collections (benchmarks/fit_likelihood.py).
-DEFAULT_CALIBRATION = Calibration(prior_weight=2.0, bias_weight=1.0)
+DEFAULT_CALIBRATION = Calibration(prior_weight=3.0, bias_weight=1.0)
 
 
 @dataclass(frozen=True, slots=True)

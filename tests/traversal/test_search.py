@@ -16,6 +16,9 @@ from tests.traversal.trees import full_tree, lifted_scores
 UNBOUNDED = SearchSettings(budget_tokens=None, beam=10_000, context=0.0)
 
 
+EVEN = Calibration(prior_weight=1.0, bias_weight=1.0)  # a judgement counts as much as the prior
+
+
 def _run(
     judge: ScriptedJudge, tree: MemoryTree, prior: Prior | None = None, how: SearchSettings = UNBOUNDED
 ) -> list[Step]:
@@ -91,7 +94,12 @@ def test_a_relevant_leaf_lifts_the_node_that_holds_it() -> None:
     parent = next(node.parent for node in nodes if node.id == found)
     prior = Prior(tuple(PriorHit(leaf, 0.4) for leaf in leaves[::5]))
     judge = ScriptedJudge({found: 0.95, sibling: 0.95})
-    steps = _run(judge, MemoryTree(nodes), prior, SearchSettings(budget_tokens=None, beam=1, iterations=4, margin=None))
+    steps = _run(
+        judge,
+        MemoryTree(nodes),
+        prior,
+        SearchSettings(budget_tokens=None, beam=1, iterations=4, margin=None, calibration=EVEN),
+    )
     opened = [slate.origin for step in steps for slate in step.slates]
     assert parent in opened
     assert {ranked.node for ranked in steps[-1].ranking[:2]} == {found, sibling}

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Row: TypeAlias = "npt.NDArray[np.float32]"
 
 # Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
-LEAF_SCALE = Scale(offset=0.8, width=0.5)
+LEAF_SCALE = Scale(offset=1.1, width=0.5)
 # A node gets the score of a leaf of the same fitted probability (benchmarks/fit_scales.py): descriptions gain less than
 # passages do and differ less, so a nat is worth more.
-NODE_SCALE = Scale(offset=0.34, width=0.29)
+NODE_SCALE = Scale(offset=0.51, width=0.29)
 
 
 @dataclass(slots=True)
