@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,39 @@ JSON_FORM = (
     " Write nothing but one JSON object with a key for each of the letters {letters}, in this form: "
     '{{"problem": "what the query is about", "A": {{"offers": "a few words", "score": 0}}, …}}'
 )
+
+UNDERSTAND_SYSTEM = "You prepare questions for a search engine."
+# What is asked for, by its key in the answer and in its order: the words follow from what the question is about.
+UNDERSTAND = {
+    "query": "Rewrite the last question so that it can be understood without the earlier ones.",
+    "problem": "Say what the question is essentially about.",
+    "words": "List words that stand in a text with the answer but not in the question.",
+}
+# One example, for a small model follows nothing else; of it those keys are shown that are asked for.
+_EARLIER, _LAST = ("how do I bake rye bread",), "why is it so dense"
+_ALONE = "why is my rye bread so dense"
+_UNDERSTOOD = {
+    "query": _ALONE,
+    "problem": "The dough of a rye loaf has not risen enough.",
+    "words": ["yeast", "gluten", "proofing", "hydration", "kneading", "oven temperature"],
+}
+
+
+def understand_static(keys: Sequence[str]) -> str:
+    """Give what is asked of every question: the wanted keys of UNDERSTAND, and an example."""
+    wanted = " ".join(UNDERSTAND[key] for key in keys)
+    example = json.dumps({key: _UNDERSTOOD[key] for key in keys})
+    asked = understand_dynamic(_LAST, _EARLIER) if "query" in keys else understand_dynamic(_ALONE)
+    return f"{wanted} Answer as one JSON object, and write nothing else.\n\n{asked}\n{example}\n\n"
+
+
+def understand_dynamic(question: str, earlier: Sequence[str] = ()) -> str:
+    """Give what is asked of one question, after those that were asked before it."""
+    return "\n".join([*(f"Earlier question: {one}" for one in earlier), f"Question: {question}"])
+
+
+# How a judge that is told things is told what a question is about, in the place of the bare query.
+ABOUT = "{query} (what it is about: {problem})"
 
 
 def listed(texts: Sequence[str]) -> str:
