@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from lattice.models.registry import EMBEDDED_CURE
 from lattice.traversal.admitted import Admission, AdmittedTree
 from lattice.traversal.followups import stand_alone
-from lattice.traversal.judges.choice import ModelJudge
-from lattice.traversal.judges.likelihood import LikelihoodJudge
+from lattice.traversal.judges.choice import ModelJudge, ToldJudge
 from lattice.traversal.judges.remote import RemoteJudge
-from lattice.traversal.judges.reranker import RerankerJudge
 from lattice.traversal.paper import PaperSettings
 from lattice.traversal.prior import Prior
 from lattice.traversal.search import SearchSettings
@@ -115,9 +113,7 @@ class Answering:
             judge = replace(judge)  # it tells of one search at a time
         if isinstance(judge, ModelJudge) and settings.seconds is not None:
             judge = replace(judge, deadline=started + settings.seconds)
-        # The likelihood judge reads how probable the query is, and a reranker knows a form of its own.
-        is_told = isinstance(judge, ModelJudge) and not isinstance(judge, LikelihoodJudge | RerankerJudge)
-        if is_told and self._understood and self._understood.problem:
+        if isinstance(judge, ToldJudge) and self._understood and self._understood.problem:
             judge = replace(judge, problem=self._understood.problem)
         return judge
 

@@ -20,6 +20,7 @@ from lattice.cli.indexes import list_command, status_command
 from lattice.cli.models import models_group
 from lattice.cli.options import check_environment, named_by_environment
 from lattice.cli.search import search_command
+from lattice.cli.sessions import sessions_group
 from lattice.cli.show import show_command
 from lattice.cli.terminal import notice, wants_plain
 from lattice.cli.tree import tree_command
@@ -151,6 +152,7 @@ for _command in (
     tree_command,
     list_command,
     status_command,
+    sessions_group,
     models_group,
     eval_command,
     doctor_command,

@@ -18,6 +18,7 @@ from lattice.cli.indexes import changed_words, changes_of
 from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
 from lattice.cli.render import usage_words
 from lattice.cli.running import engine_option, kv_cache_option
+from lattice.cli.sessions import keep_question, question_of, understanding_options
 from lattice.cli.terminal import counted, is_terminal, notice
 from lattice.cli.views import View, view_for
 from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     metavar="X",
     help="Leave out hits below X.",
 )
+@understanding_options
 @filter_options
 @method_option
 @budget_option
@@ -69,6 +71,8 @@ def search_command(
     relevance: str | None,
     no_model: bool,
     min_relevance: float,
+    expand: bool | None,
+    session: str | None,
     budget: SearchSettings | PaperSettings,
     engine: EngineSettings | None,
     kv_cache: int,
@@ -87,6 +91,11 @@ def search_command(
     pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
+    --expand has the model write, before the search, what is essentially asked and in which words an answer may stand;
+    it takes one generation, and is off unless a follow-up is rewritten anyway. --session NAME keeps the questions asked
+    under that name (`lattice sessions`), and a later one may lean on them: "and in winter?". Models of 2 billion
+    parameters and more, and servers, rewrite it to stand alone; otherwise a rule carries over the words that it lacks.
+
     Globs are relative to the indexed folder. A --budget of seconds caps the usual tokens; iterations replace them.
     --method paper searches as LATTICE was published: from the root down, without lexical and vector search, 20 rounds
     of two branches each unless --budget ends it before. It reads far more, and is there to compare with.
@@ -94,11 +103,12 @@ def search_command(
     \b
     lattice search "why does my actor leak memory"
     lattice search "opening hours" --path 'museums/' --type md,pdf --since 1y
+    lattice search "and in winter?" --session garden
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
 
-    query = _query(words)
+    question = question_of(_query(words), expand, session, reads=not no_model)
     _check_model(model, budget, no_model=no_model)
     server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
@@ -107,11 +117,13 @@ def search_command(
         opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
     ) as lattice:
         stream = lattice.iter_search(
-            query, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
+            question, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
         )
         answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
         if answer is not None:
             _afterwards(lattice, answer, time.monotonic() - started, without_model=no_model)
+            if session is not None:
+                keep_question(session, answer, lattice.store.path)
         if interrupted:
             ctx.exit(EXIT_INTERRUPTED)
         assert answer is not None
@@ -187,6 +199,8 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float, *, without_mod
     if answer.stopped == "filters":
         notice(str(answer.notice))
         return
+    if answer.understood is not None and answer.understood.notice is not None:
+        notice(answer.understood.notice)
     if not answer.hits:
         notice("Nothing found. Try other words; fewer filters or a lower --min-relevance where they were given.")
     if answer.notice is not None and not without_model:  # whoever asked for --no-model needs no cure for it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,33 +78,24 @@ JSON_FORM = (
 )
 
 UNDERSTAND_SYSTEM = "You prepare questions for a search engine."
-# What is asked for, by its key in the answer and in its order: the words follow from what the question is about.
+# What is asked for, by its key in the answer and in its order: the words follow from what the question is about. No
+# example and no form to fill in: a small model gives back what stands there in place of words of its own.
 UNDERSTAND = {
-    "query": "Rewrite the last question so that it can be understood without the earlier ones.",
-    "problem": "Say what the question is essentially about.",
-    "words": "List words that stand in a text with the answer but not in the question.",
-}
-# One example, for a small model follows nothing else; of it those keys are shown that are asked for.
-_EARLIER, _LAST = ("how do I bake rye bread",), "why is it so dense"
-_ALONE = "why is my rye bread so dense"
-_UNDERSTOOD = {
-    "query": _ALONE,
-    "problem": "The dough of a rye loaf has not risen enough.",
-    "words": ["yeast", "gluten", "proofing", "hydration", "kneading", "oven temperature"],
+    "query": '"query": the last question, rewritten so that it can be understood without the earlier ones.',
+    "problem": '"problem": what the question is essentially about, in one sentence.',
+    "words": '"words": a list of words that a text with the answer probably uses and the question does not.',
 }
 
 
 def understand_static(keys: Sequence[str]) -> str:
-    """Give what is asked of every question: the wanted keys of UNDERSTAND, and an example."""
-    wanted = " ".join(UNDERSTAND[key] for key in keys)
-    example = json.dumps({key: _UNDERSTOOD[key] for key in keys})
-    asked = understand_dynamic(_LAST, _EARLIER) if "query" in keys else understand_dynamic(_ALONE)
-    return f"{wanted} Answer as one JSON object, and write nothing else.\n\n{asked}\n{example}\n\n"
+    """Give what is asked of every question: the wanted keys of UNDERSTAND."""
+    return f"Answer as one JSON object and write nothing else. {' '.join(UNDERSTAND[key] for key in keys)}\n\n"
 
 
 def understand_dynamic(question: str, earlier: Sequence[str] = ()) -> str:
     """Give what is asked of one question, after those that were asked before it."""
-    return "\n".join([*(f"Earlier question: {one}" for one in earlier), f"Question: {question}"])
+    last = f"Question: {question}"
+    return "\n".join(["Earlier questions:", *earlier, "", f"Last q{last[1:]}"]) if earlier else last
 
 
 # How a judge that is told things is told what a question is about, in the place of the bare query.

@@ -156,6 +156,8 @@ def _read(said: Said, asked: Asked, before: Understanding) -> Understanding:
     rewritten = bool(query)
     result = replace(before, query=query, carried=(), rewritten=True) if rewritten else before
     problem = _one_line(found.get("problem"), _CHARACTERS["problem"])
+    if _content(problem) <= _content(result.query):
+        problem = ""  # the question in other words is not worth its tokens in every slate
     vocabulary = tuple(_new_words(found.get("words"), result.query))
     notice = None
     if "problem" in asked.keys and not problem and not vocabulary:
@@ -188,7 +190,12 @@ def _new_words(said: object, query: str) -> Iterator[str]:
 
 
 def _content(text: str) -> frozenset[str]:
-    return frozenset(stem(token.word) for token in tokens(text) if token.word not in STOPWORDS)
+    """Give the stems of the words that carry meaning; of a compound those of its parts, which say all that it says."""
+    spans: dict[tuple[int, int], list[str]] = {}
+    for token in tokens(text):
+        if token.word not in STOPWORDS:
+            spans.setdefault((token.start, token.end), []).append(stem(token.word))
+    return frozenset(one for found in spans.values() for one in (found[:-1] or found))
 
 
 def _one_line(said: object, characters: int) -> str:
