@@ -71,8 +71,6 @@ def search_command(
     relevance: str | None,
     no_model: bool,
     min_relevance: float,
-    expand: bool | None,
-    session: str | None,
     budget: SearchSettings | PaperSettings,
     engine: EngineSettings | None,
     kv_cache: int,
@@ -91,10 +89,9 @@ def search_command(
     pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
-    --expand has the model write, before the search, what is essentially asked and in which words an answer may stand;
-    it takes one generation, and is off unless a follow-up is rewritten anyway. --session NAME keeps the questions asked
-    under that name (`lattice sessions`), and a later one may lean on them: "and in winter?". Models of 2 billion
-    parameters and more, and servers, rewrite it to stand alone; otherwise a rule carries over the words that it lacks.
+    --session NAME keeps what is asked under that name (`lattice sessions`), and later questions may lean on it: a model
+    of 2 billion parameters or a server rewrites them, else a rule carries over what they lack. --expand takes one
+    generation before the search: what is asked, and words of an answer. Off unless a follow-up is rewritten anyway.
 
     Globs are relative to the indexed folder. A --budget of seconds caps the usual tokens; iterations replace them.
     --method paper searches as LATTICE was published: from the root down, without lexical and vector search, 20 rounds
@@ -108,7 +105,7 @@ def search_command(
     """
     from lattice.lattice import Lattice
 
-    question = question_of(_query(words), expand, session, reads=not no_model)
+    question = question_of(ctx, _query(words), reads=not no_model)
     _check_model(model, budget, no_model=no_model)
     server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
@@ -119,16 +116,24 @@ def search_command(
         stream = lattice.iter_search(
             question, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
         )
-        answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
-        if answer is not None:
-            _afterwards(lattice, answer, time.monotonic() - started, without_model=no_model)
-            if session is not None:
-                keep_question(session, answer, lattice.store.path)
-        if interrupted:
-            ctx.exit(EXIT_INTERRUPTED)
-        assert answer is not None
-        _warn_if_behind(lattice)
-    ctx.exit(0 if answer.hits else EXIT_NOTHING_FOUND)
+        view = view_for(lattice.store, as_json=as_json, trace=trace)
+        code = _carried_out(ctx, lattice, stream, view, started, without_model=no_model)
+    ctx.exit(code)
+
+
+def _carried_out(
+    ctx: click.Context, lattice: Lattice, stream: Iterator[Answer], view: View, started: float, *, without_model: bool
+) -> int:
+    """Show the answers, tell what is to be told of the last one and remember it; give the exit code."""
+    answer, interrupted = _follow(stream, view)
+    if answer is not None:
+        _afterwards(lattice, answer, time.monotonic() - started, without_model=without_model)
+        keep_question(ctx, answer, lattice.store.path)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    assert answer is not None
+    _warn_if_behind(lattice)
+    return 0 if answer.hits else EXIT_NOTHING_FOUND
 
 
 def _check_model(model: Path | None, budget: SearchSettings | PaperSettings, *, no_model: bool) -> None:

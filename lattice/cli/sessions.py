@@ -22,31 +22,46 @@ if TYPE_CHECKING:
     from lattice.types import Question
 
 
+_EXPAND, _SESSION = "lattice.cli.expand", "lattice.cli.session"  # in click's meta: what the options said
+
+
 def understanding_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --expand and --session to a command, which receives them as `expand` and `session`."""
+    """Add --expand and --session to a command; `question_of` gives what they make of a query."""
     expand = click.option(
         "--expand/--no-expand",
         default=None,
-        help="Have the model say first what is asked, and in which words an answer may stand; see above.",
+        callback=_keep_expand,
+        expose_value=False,
+        help="Whether the model first writes what is asked and how an answer may put it; see above.",
     )
     named = click.option(
-        "--session", callback=_checked, metavar="NAME", help="Follow up on what was asked under NAME; keeps the query."
+        "--session",
+        callback=_keep_session,
+        expose_value=False,
+        metavar="NAME",
+        help="Follow up on the questions asked under NAME, and keep this one.",
     )
     return expand(named(command))
 
 
-def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    del ctx, param
+def _keep_expand(ctx: click.Context, param: click.Parameter, value: bool | None) -> None:
+    del param
+    ctx.meta[_EXPAND] = value
+
+
+def _keep_session(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    del param
     from lattice.sessions import check_name
 
-    return None if value is None else check_name(value)
+    ctx.meta[_SESSION] = None if value is None else check_name(value)
 
 
-def question_of(query: str, expand: bool | None, name: str | None, *, reads: bool) -> Question:
+def question_of(ctx: click.Context, query: str, *, reads: bool) -> Question:
     """Give the question with the history of its session; says on standard error where a session begins with it."""
     from lattice.sessions import session
     from lattice.types import Question
 
+    expand, name = ctx.meta[_EXPAND], ctx.meta[_SESSION]
     if expand and not reads:
         raise UsageError("--expand asks a model; leave out --no-model, or --expand.")
     if name is None:
@@ -57,10 +72,13 @@ def question_of(query: str, expand: bool | None, name: str | None, *, reads: boo
     return Question(query, tuple(one.text for one in found.asked) if found else (), expand)
 
 
-def keep_question(name: str, answer: Answer, index: Path) -> None:
-    """Add what was asked to its session; say on standard error where that fails, which fails no search."""
+def keep_question(ctx: click.Context, answer: Answer, index: Path) -> None:
+    """Add what was asked to its session, where it has one; says on standard error where that fails."""
     from lattice.sessions import Asked, remember
 
+    name = ctx.meta[_SESSION]
+    if name is None:
+        return
     understood = answer.understood.query if answer.understood else answer.query
     now = datetime.now(UTC).isoformat(timespec="seconds")
     problem = remember(name, Asked(answer.query, understood, str(index.resolve()), now), os.environ)
