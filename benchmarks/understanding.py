@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from lattice.filters import Admissions
 from lattice.first_stage import PRIOR_DEPTH, FirstStage
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model
+from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
 from lattice.traversal.prior import VOCABULARY_SHARE, fuse
 from lattice.traversal.understanding import LocalScribe, understand
@@ -47,25 +50,25 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=embedded_model(), help="a GGUF file")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/understanding.json")
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
     options = parser.parse_args()
-    engine = LlamaEngine(options.model)
+    drawn = {name: sampled(load(unpacked(name)), options.queries, options.seed) for name in options.collections}
+    engine = LlamaEngine(options.model, EngineSettings(threads=options.threads))
     # Expanded alone: no query here has a history.
     scribe = LocalScribe(engine, rewrites=False)
+    ask = {name: kept(name, lambda text: _understood(text, scribe)) for name in drawn}
+    # In turns, so that what an interrupted run has written serves a run over fewer queries of each.
+    for texts in tqdm([*zip_longest(*(one.queries.values() for one in drawn.values()))], desc="writing", disable=None):
+        for name, text in zip(drawn, texts, strict=True):
+            if text is not None:
+                ask[name](text)
     record = {
         "lattice": source_state(),
         "model": options.model.name,
         "queries": options.queries,
         "seed": options.seed,
         "share": VOCABULARY_SHARE,
-        "collections": {
-            name: measured(
-                load(unpacked(name)),
-                options.queries,
-                options.seed,
-                kept(name, lambda text: _understood(text, scribe)),
-            )
-            for name in options.collections
-        },
+        "collections": {name: measured(sample, ask[name]) for name, sample in drawn.items()},
     }
     for line in lines(record):
         print(line, file=sys.stderr if options.json else sys.stdout)
@@ -73,6 +76,13 @@ def main() -> None:
         print(json.dumps(record, indent=1))
     if options.save:
         (RESULTS / "understanding.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def sampled(collection: Collection, count: int, seed: int) -> Collection:
+    """Give the collection with the first `count` of its queries in an order of chance: fewer are part of more."""
+    names = sorted(collection.queries)
+    random.Random(seed).shuffle(names)
+    return collection.only(names[:count])
 
 
 def _understood(text: str, scribe: LocalScribe) -> Understanding:
@@ -102,17 +112,14 @@ def kept(name: str, ask: Callable[[str], Understanding]) -> Callable[[str], Unde
     return found
 
 
-def measured(
-    collection: Collection, count: int, seed: int, understood: Callable[[str], Understanding]
-) -> dict[str, Any]:
+def measured(sample: Collection, understood: Callable[[str], Understanding]) -> dict[str, Any]:
     """Give nDCG@10 of the prior with and without what was written, query by query, and what writing it took."""
-    sample = collection.sample(min(count, len(collection.queries)), seed)
     runs: dict[str, dict[str, dict[str, float]]] = {}
     usages, empty, words = [], 0, []
-    with Store.open(index_of(collection, WORK / collection.name)) as store, store.reading():
+    with Store.open(index_of(sample, WORK / sample.name)) as store, store.reading():
         stage, admissions, build = FirstStage(store), Admissions(), store.status().build
         paths = {number: path for path, (number, _) in store.spans().items()}
-        for query, text in tqdm(sample.queries.items(), desc=collection.name, disable=None):
+        for query, text in sample.queries.items():
             excluded = Filters(excluded_ids=sample.excluded.get(query, frozenset()))
             admitted = admissions.of(excluded, store, build) if excluded != Filters() else None
             said = understood(text)
