@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from lattice.errors import ModelUnusable
 from lattice.models.prompts import (
     UNDERSTAND_SYSTEM,
     Prompt,
@@ -117,6 +118,7 @@ def understand(
     """Give what to search for; None where that is the question as it was asked.
 
     A model is asked for at most half of the tokens (evaluated) and of the seconds that are left; None: no limit.
+    ServerProblem where a server is away, which it is for its judge too.
     """
     plain = stand_alone(question.text, question.history)
     before = plain or Understanding(question.text.strip())
@@ -125,15 +127,17 @@ def understand(
     asked = _asked(question, before, scribe)
     if not asked.keys:
         return plain
-    cost = scribe.cost(asked)
-    if cost is None or (tokens_left is not None and cost > MOST_OF_BUDGET * tokens_left):
-        return replace(before, notice=_no_room(asked, cost, tokens_left))
     started = time.monotonic()
     try:
+        asked, cost = _fitting(asked, scribe)
+        if cost is None or (tokens_left is not None and cost > MOST_OF_BUDGET * tokens_left):
+            return replace(before, notice=_no_room(asked, cost, tokens_left))
         said = scribe.write(asked, None if seconds_left is None else max(0.0, MOST_OF_BUDGET * seconds_left))
     except OutOfTime as late:
         spent = replace(late.usage, seconds=time.monotonic() - started)
         return replace(before, notice=_failed(asked, before, "the time for it was over"), usage=spent)
+    except ModelUnusable as error:  # it may judge all the same: probabilities need no template
+        return replace(before, notice=f"{_what(asked)}. {error}")
     return _read(said, asked, before)
 
 
@@ -143,6 +147,15 @@ def _asked(question: Question, before: Understanding, scribe: Scribe) -> Asked:
         return Asked(("problem", "words") if question.expand else (), shortened(before.query, QUERY_WORDS))
     keys = ("query",) if question.expand is False else ("query", "problem", "words")
     return Asked(keys, shortened(question.text, QUERY_WORDS), earlier)
+
+
+def _fitting(asked: Asked, scribe: Scribe) -> tuple[Asked, int | None]:
+    """Give what is asked with as many earlier questions as the context has room for, and what it costs."""
+    cost = scribe.cost(asked)
+    while cost is None and len(asked.earlier) > 1:
+        asked = replace(asked, earlier=asked.earlier[1:])
+        cost = scribe.cost(asked)
+    return asked, cost
 
 
 def _read(said: Said, asked: Asked, before: Understanding) -> Understanding:
@@ -173,9 +186,14 @@ def _parts(text: str, keys: Sequence[str]) -> Mapping[str, Any]:
         count = sum(key in value for key in keys)
         if count >= most:
             found, most = value, count
-    # Where the tokens or the time were over, the end is missing, and half a question is none.
-    is_half = "}" not in text and list(found)[-1:] == ["query"]
-    return {} if is_half else {key: found[key] for key in keys if key in found}
+    wanted = {key: found[key] for key in keys if key in found}
+    # Where the tokens or the time were over, the end is missing; half a question is none, and half a word.
+    last = next(reversed(found), None) if "}" not in text else None
+    if last == "query":
+        return {}
+    if last == "words" and isinstance(found["words"], list):
+        wanted["words"] = found["words"][:-1]
+    return wanted
 
 
 def _new_words(said: object, query: str) -> Iterator[str]:

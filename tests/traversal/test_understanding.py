@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lattice.errors import ServerProblem
+from lattice.errors import ModelUnusable, ServerProblem
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.llama.grammars import grammar_flaw
 from lattice.models.prompts import Part, Prompt, understand_dynamic, understand_static
@@ -45,6 +45,7 @@ class Engine:
     asked: list[Prompt] = field(default_factory=list)
     how: list[dict[str, Any]] = field(default_factory=list)
     late: bool = False
+    problem: str = ""
 
     def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
         return Prompt((Part(f"{system} {static}"),), (Part(dynamic),))
@@ -60,6 +61,8 @@ class Engine:
     ) -> Wrote:
         self.asked.append(prompt)
         self.how.append({"grammar": grammar, "max_tokens": max_tokens, "seconds": seconds})
+        if self.problem:
+            raise ModelUnusable(self.problem)
         if self.late:
             raise OutOfTime(Usage(evaluated=7, calls=1))
         return Wrote(self.text)
@@ -168,6 +171,9 @@ def test_of_an_answer_that_was_cut_what_is_whole_counts() -> None:
     assert found is not None
     assert found.query == "pruning roses in winter"
     assert found.notice is None
+    words = _understood(Engine(whole[: whole.index('ds"]')]), Question("and in winter?", HISTORY))
+    assert words is not None
+    assert words.vocabulary == ("frost",)
     thought = f"<think>{{}} hm</think>\nHere:\n```json\n{whole}\n```"
     again = _understood(Engine(thought), Question("and in winter?", HISTORY))
     assert again is not None
@@ -203,6 +209,25 @@ def test_a_question_that_does_not_fit_into_the_context_is_not_asked() -> None:
     found = _understood(Engine(context=60), Question("roses", expand=True))
     assert found is not None
     assert found.notice == "The question was not expanded: the request does not fit into the model's context."
+
+
+def test_a_small_context_costs_the_oldest_questions_first() -> None:
+    history = tuple(f"question {i} about roses" for i in range(EARLIER))
+    whole = Engine(json.dumps(REWRITTEN))
+    _understood(whole, Question("and in winter?", history))
+    small = Engine(json.dumps(REWRITTEN), context=whole.prompt_cost(whole.asked[0]) + 270 - 1)
+    found = _understood(small, Question("and in winter?", history))
+    assert found is not None
+    assert found.rewritten
+    assert "question 0 " not in small.asked[0].dynamic[0].text
+    assert "question 1 " in small.asked[0].dynamic[0].text
+
+
+def test_a_model_that_cannot_be_asked_may_judge_all_the_same() -> None:
+    found = _understood(Engine(problem="The chat template cannot be rendered."), Question("roses", expand=True))
+    assert found is not None
+    assert found.query == "roses"
+    assert found.notice == "The question was not expanded. The chat template cannot be rendered."
 
 
 def test_a_context_with_room_lets_other_scripts_finish() -> None:
