@@ -14,7 +14,7 @@ import random
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from lattice.models.registry import embedded_model
 from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
 from lattice.traversal.prior import VOCABULARY_SHARE, fuse
-from lattice.traversal.understanding import LocalScribe, understand
+from lattice.traversal.understanding import Asked, LocalScribe, understand
 from lattice.types import Filters, Question, Understanding, Usage
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 1.0)
@@ -54,9 +54,8 @@ def main() -> None:
     options = parser.parse_args()
     drawn = {name: sampled(load(unpacked(name)), options.queries, options.seed) for name in options.collections}
     engine = LlamaEngine(options.model, EngineSettings(threads=options.threads))
-    # Expanded alone: no query here has a history.
     scribe = LocalScribe(engine, rewrites=False)
-    ask = {name: kept(name, lambda text: _understood(text, scribe)) for name in drawn}
+    ask = {name: KeptScribe(scribe, WRITTEN / f"{name}.jsonl").understood for name in drawn}
     # In turns, so that what an interrupted run has written serves a run over fewer queries of each.
     for texts in tqdm([*zip_longest(*(one.queries.values() for one in drawn.values()))], desc="writing", disable=None):
         for name, text in zip(drawn, texts, strict=True):
@@ -85,31 +84,40 @@ def sampled(collection: Collection, count: int, seed: int) -> Collection:
     return collection.only(names[:count])
 
 
-def _understood(text: str, scribe: LocalScribe) -> Understanding:
-    found = understand(Question(text, expand=True), scribe)
-    assert found is not None
-    return found
+@dataclass(frozen=True)
+class Kept:
+    """What a model has said."""
+
+    text: str
+    usage: Usage
 
 
-def kept(name: str, ask: Callable[[str], Understanding]) -> Callable[[str], Understanding]:
-    """Keep what `ask` gives in a file a collection, a line a query, and ask no query twice."""
-    place = WRITTEN / f"{name}.jsonl"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    known: dict[str, Understanding] = {}
-    for line in place.read_text().splitlines() if place.exists() else ():
-        said = json.loads(line)
-        usage = Usage(**said["found"].pop("usage"))
-        vocabulary = tuple(said["found"].pop("vocabulary"))
-        known[said["text"]] = Understanding(**said["found"], vocabulary=vocabulary, usage=usage)
+class KeptScribe:
+    """Keeps what a scribe writes in a file, a line a question, and asks no question twice."""
 
-    def found(text: str) -> Understanding:
-        if text not in known:
-            known[text] = ask(text)
-            with place.open("a") as file:
-                file.write(json.dumps({"text": text, "found": asdict(known[text])}) + "\n")
-        return known[text]
+    rewrites = False  # expanded alone: no query here has a history
 
-    return found
+    def __init__(self, scribe: LocalScribe, place: Path) -> None:
+        self._scribe, self._place = scribe, place
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
+        self._said = {one["asked"]: Kept(one["said"], Usage(**one["usage"])) for one in lines}
+
+    def cost(self, asked: Asked) -> int | None:
+        return self._scribe.cost(asked)
+
+    def write(self, asked: Asked, seconds: float | None) -> Kept:
+        if asked.text not in self._said:
+            said = self._scribe.write(asked, seconds)
+            self._said[asked.text] = Kept(said.text, said.usage)
+            with self._place.open("a") as file:
+                file.write(json.dumps({"asked": asked.text, "said": said.text, "usage": asdict(said.usage)}) + "\n")
+        return self._said[asked.text]
+
+    def understood(self, text: str) -> Understanding:
+        found = understand(Question(text, expand=True), self)
+        assert found is not None
+        return found
 
 
 def measured(sample: Collection, understood: Callable[[str], Understanding]) -> dict[str, Any]:

@@ -168,10 +168,12 @@ def _read(said: Said, asked: Asked, before: Understanding) -> Understanding:
         return replace(before, notice=_failed(asked, before, reason), usage=said.usage)
     rewritten = bool(query)
     result = replace(before, query=query, carried=(), rewritten=True) if rewritten else before
+    # A small model gives back what it was asked, the question or the request, and calls it its answer.
+    known = _content(result.query) | _content(understand_static(asked.keys))
     problem = _one_line(found.get("problem"), _CHARACTERS["problem"])
-    if _content(problem) <= _content(result.query):
-        problem = ""  # the question in other words is not worth its tokens in every slate
-    vocabulary = tuple(_new_words(found.get("words"), result.query))
+    if _content(problem) <= known:
+        problem = ""
+    vocabulary = tuple(_new_words(found.get("words"), known))
     notice = None
     if "problem" in asked.keys and not problem and not vocabulary:
         notice = _failed(replace(asked, keys=("problem", "words")), result, reason)
@@ -188,7 +190,7 @@ def _parts(text: str, keys: Sequence[str]) -> Mapping[str, Any]:
             found, most = value, count
     wanted = {key: found[key] for key in keys if key in found}
     # Where the tokens or the time were over, the end is missing; half a question is none, and half a word.
-    last = next(reversed(found), None) if "}" not in text else None
+    last = [*found][-1] if found and "}" not in text else None
     if last == "query":
         return {}
     if last == "words" and isinstance(found["words"], list):
@@ -196,9 +198,9 @@ def _parts(text: str, keys: Sequence[str]) -> Mapping[str, Any]:
     return wanted
 
 
-def _new_words(said: object, query: str) -> Iterator[str]:
-    """Yield the phrases that bring a word which neither the query nor a phrase before them has."""
-    known = set(_content(query))
+def _new_words(said: object, before: frozenset[str]) -> Iterator[str]:
+    """Yield the phrases that bring a stem which neither `before` nor a phrase before them has."""
+    known = set(before)
     phrases = said.split(",") if isinstance(said, str) else said if isinstance(said, list) else []
     for phrase in [_one_line(one, _CHARACTERS["words"]) for one in phrases][:_WORDS]:
         new = _content(phrase) - known

@@ -124,8 +124,8 @@ def test_a_model_is_shown_the_last_questions_and_of_each_its_beginning() -> None
 
 
 def test_words_of_the_question_and_words_said_twice_are_no_vocabulary() -> None:
-    words = ["Roses", "rose", "prune_roses", "frost", "frosts", "late frost", "", 3, "the", "buds\nand  leaves"]
-    engine = Engine(json.dumps({"problem": "prune the roses", "words": words}))
+    words = ["Roses", "the question", "prune_roses", "frost", "frosts", "late frost", "", 3, "buds"]
+    engine = Engine(json.dumps({"problem": "What is the question: prune the roses?", "words": words}))
     found = _understood(engine, Question("prune roses", expand=True))
     assert found is not None
     assert found.vocabulary == ("frost", "late frost")  # the ninth and later are too many
