@@ -171,7 +171,7 @@ class Lattice(AsyncSearch):
         held at one generation until the generator ends or is closed.
         """
         question = Question(query) if isinstance(query, str) else query
-        _check(question.text, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
+        _check(question, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
         return self._answers(question, limit, min_relevance, settings or SearchSettings(), filters)
 
     def _answers(
@@ -248,9 +248,11 @@ class Lattice(AsyncSearch):
         return self.first_stage.prior(query, admission, vocabulary)
 
 
-def _check(query: str, limit: int, min_relevance: float, filters: Filters) -> None:
-    if not query.strip():
+def _check(question: Question, limit: int, min_relevance: float, filters: Filters) -> None:
+    if not question.text.strip():
         raise UsageError("The query is empty: say what you are looking for.")
+    if isinstance(question.history, str):
+        raise UsageError("history holds several questions: give a tuple of them, the oldest first.")
     if limit < 1:
         raise UsageError(f"limit is {limit}; ask for 1 hit or more.")
     if not 0.0 <= min_relevance <= 1.0:

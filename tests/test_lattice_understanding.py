@@ -51,6 +51,8 @@ def test_a_question_alone_is_what_a_string_is(notes: Lattice) -> None:
     assert all(answer.understood is None for answer in notes.iter_search(FIRST))
     with pytest.raises(UsageError, match="query is empty"):
         notes.search(Question("  ", (FIRST,)))
+    with pytest.raises(UsageError, match="give a tuple of them"):
+        notes.search(Question("and how often?", FIRST))  # type: ignore[arg-type]
 
 
 def test_a_follow_up_is_searched_for_with_what_it_lacks_from_the_first_hits_on(notes: Lattice) -> None:

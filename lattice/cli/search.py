@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
+    from lattice.types import Question
 
 
 @click.command("search", short_help="Find the passages that answer a question.")
@@ -107,7 +108,7 @@ def search_command(
 
     question = question_of(ctx, _query(words), reads=not no_model)
     _check_model(model, budget, no_model=no_model)
-    server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
+    server = _server(question, llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
     started, opened = time.monotonic(), choose_index(index)
     with Lattice.open(
@@ -151,7 +152,7 @@ def _query(words: tuple[str, ...]) -> str:
 
 
 def _server(
-    llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
+    question: Question, llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
 ) -> Server | None:
     """Give the server that reads, and say so where it is not on this machine; None where none was asked for."""
     from lattice.traversal.judges.choice import check_judge
@@ -170,7 +171,8 @@ def _server(
     server = find_server(llm, name, os.environ)
     if not server.is_loopback:
         how = "" if server.is_encrypted else ", unencrypted"
-        notice(f"The query and passages of the index are sent to {server.host}{how}.")
+        earlier = ", earlier questions of the session" if question.history else ""
+        notice(f"The query{earlier} and passages of the index are sent to {server.host}{how}.")
     return server
 
 

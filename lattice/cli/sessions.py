@@ -90,8 +90,8 @@ def keep_question(ctx: click.Context, answer: Answer, index: Path) -> None:
 def sessions_group() -> None:
     """See and forget what was asked with `lattice search --session NAME`.
 
-    A session keeps its last 20 questions, as they were asked and as they were understood, in a file of its own in the
-    data folder. Searches without --session keep none.
+    A session keeps its last 20 questions, as they were asked and as they were understood, in a file of its own that
+    only you can read. Searches without --session keep none.
 
     \b
     lattice search "how do I prune roses" --session garden

@@ -12,12 +12,13 @@ import pytest
 
 from lattice.cli.contract import answer_json
 from lattice.cli.render import understanding_lines, understood_lines
+from lattice.models.remote.server import Server
 from lattice.sessions import sessions
 from lattice.types import Understanding, Usage
 from tests.cli.conftest import Invoke, Place
 from tests.cli.folder import run
 from tests.cli.values import ANSWER
-from tests.models.remote.scripted import says, serving
+from tests.models.remote.scripted import reader, says, serving
 from tests.test_lattice_understanding import _server as by_kind
 
 UNDERSTOOD = Understanding(
@@ -149,8 +150,6 @@ def test_a_question_that_cannot_be_kept_fails_no_search(
 
 
 def test_a_model_that_wrote_nothing_of_use_is_told_of_in_every_form(invoke: Invoke) -> None:
-    from tests.models.remote.scripted import reader
-
     with serving(by_kind(says("no"), reader("scheduler"))) as server:
         for form in ((), ("--json",), ("--trace",)):
             result = invoke("search", "actor thread", "--expand", "--llm", server.url, *form)
@@ -159,13 +158,21 @@ def test_a_model_that_wrote_nothing_of_use_is_told_of_in_every_form(invoke: Invo
 
 
 def test_a_server_expands_and_the_trace_shows_the_vocabulary(invoke: Invoke) -> None:
-    from tests.models.remote.scripted import reader
-
     said: dict[str, Any] = {"problem": "Who waits for whom.", "words": ["queue", "steals"]}
     with serving(by_kind(says(json.dumps(said)), reader("scheduler"))) as server:
         shown = invoke("search", "actor thread", "--expand", "--trace", "--llm", server.url).stdout.splitlines()
     assert shown[:2] == ["About: Who waits for whom.", "Sought too: queue, steals"]
     assert shown[2].startswith("    100 tokens read, 20 reused, 30 written")
+
+
+@pytest.mark.parametrize("name", ["garden", "kitchen"])
+def test_who_is_sent_earlier_questions_is_told(invoke: Invoke, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    invoke(*ROSES)
+    monkeypatch.setattr(Server, "is_loopback", property(lambda _: False))
+    with serving(by_kind(says("no"), reader("roses"))) as server:
+        told = invoke("search", "and in winter?", "--session", name, "--llm", server.url).stderr
+    earlier = ", earlier questions of the session" if name == "garden" else ""
+    assert f"The query{earlier} and passages of the index are sent to 127.0.0.1, unencrypted.\n" in told
 
 
 def test_lines_say_what_there_is_to_say_and_command_no_terminal() -> None:
