@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from lattice import Lattice, Question, SearchSettings, Server, Understanding, Us
 from lattice.answering import Answer
 from lattice.errors import ServerProblem, UsageError
 from lattice.models.registry import embedded_model
+from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.stand_ins import ScriptedJudge
+from lattice.types import ModelKind
 from tests.models.remote.scripted import Act, Handler, hangs, reader, says, serving
+from tests.traversal.judges.test_prompted import Engine
 
 OBSERVATORY = Path(__file__).parents[1] / "examples" / "observatory"
 FIRST = "who cleans the mirror"
@@ -192,6 +196,37 @@ def test_what_one_question_is_about_is_not_told_of_the_next(index: Path) -> None
         before = len(server.questions)
         opened.search(FIRST)
         assert not any("what it is about" in _content(body) for body in server.questions[before:])
+
+
+@dataclass
+class Loaded(Engine):
+    """An engine as the façade has it once a model is loaded."""
+
+    problem: str | None = None
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kind", "rewrites"),
+    [(135_000_000, "generative", False), (2_000_000_000, "generative", True), (4_000_000_000, "reranker", None)],
+)
+def test_who_rewrites_depends_on_kind_and_size(
+    index: Path, parameters: int, kind: ModelKind, rewrites: bool | None
+) -> None:
+    engine = Loaded(text=json.dumps(REWRITTEN), parameters=parameters, kind=kind)
+    with Lattice.open(index, judge=ListwiseJudge(engine)) as opened:
+        opened._engine = engine  # type: ignore[assignment]
+        scribe = opened.scribe()
+        last = _searched(opened, FOLLOW_UP, SearchSettings(iterations=1))
+    assert (scribe.rewrites if scribe else None) is rewrites
+    assert last.understood is not None
+    expected = REWRITTEN["query"] if rewrites else "cleans mirror how often?"
+    assert last.understood.query == expected
+    told = [dynamic for _, dynamic in engine.asked if dynamic.startswith(f"Query: {expected}")]
+    assert told
+    assert all(("what it is about" in dynamic) == bool(rewrites) for dynamic in told)
 
 
 def test_asyncio_takes_questions_too(index: Path) -> None:
