@@ -235,7 +235,8 @@ def _no_room(asked: Asked, cost: int | None, left: int | None) -> str:
 
 
 def _failed(asked: Asked, before: Understanding, reason: str) -> str:
-    instead = "; words of earlier questions were carried over instead" if before.carried else ""
+    is_by_rule = "query" in asked.keys and before.carried
+    instead = "; words of earlier questions were carried over instead" if is_by_rule else ""
     return f"{_what(asked)} by the model, for {reason}{instead}."
 
 

@@ -165,6 +165,13 @@ def test_a_follow_up_that_is_not_rewritten_is_left_to_the_rule(text: str) -> Non
     assert found.usage.evaluated == 50
 
 
+def test_what_was_carried_over_anyway_is_no_substitute_for_words() -> None:
+    found = _understood(Engine("no"), Question("and in winter?", HISTORY, expand=True), large=False)
+    assert found is not None
+    assert found.carried == ("prune", "roses")
+    assert found.notice == "The question was not expanded by the model, for it wrote 'no'."
+
+
 def test_of_an_answer_that_was_cut_what_is_whole_counts() -> None:
     whole = json.dumps(REWRITTEN)
     found = _understood(Engine(whole[: whole.index("back")]), Question("and in winter?", HISTORY))
