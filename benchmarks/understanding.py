@@ -4,15 +4,20 @@ The embedded model says of each query what it is about and which words an answer
 do. nDCG@10 of documents (by their best passages), before anyone reads, without those words and with them, for several
 shares; and with the content words of what it is about in their place. What was written is kept below .bench, so that an
 interrupted run goes on where it was and another share costs nothing.
+
+"Answer's words" are the eight most telling words of a relevant document in place of the model's: what the best writer
+could bring, and so a test of what the prior does with good words.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
@@ -33,6 +38,8 @@ from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model
 from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
+from lattice.tokens import STOPWORDS, stem, stems
+from lattice.tokens import words as words_of
 from lattice.traversal.prior import VOCABULARY_SHARE, fuse
 from lattice.traversal.understanding import Asked, LocalScribe, understand
 from lattice.types import Filters, Question, Understanding, Usage
@@ -123,6 +130,7 @@ class KeptScribe:
 def measured(sample: Collection, understood: Callable[[str], Understanding]) -> dict[str, Any]:
     """Give nDCG@10 of the prior with and without what was written, query by query, and what writing it took."""
     runs: dict[str, dict[str, dict[str, float]]] = {}
+    telling = telling_words(sample)
     usages, empty, words = [], 0, []
     with Store.open(index_of(sample, WORK / sample.name)) as store, store.reading():
         stage, admissions, build = FirstStage(store), Admissions(), store.status().build
@@ -137,6 +145,8 @@ def measured(sample: Collection, understood: Callable[[str], Understanding]) -> 
             ways: dict[str, tuple[Sequence[str], float]] = {"without": ((), 0.0)}
             ways |= {f"share {share}": (said.vocabulary, share) for share in SHARES}
             ways["problem"] = ((said.problem,) if said.problem else (), VOCABULARY_SHARE)
+            answer = telling(text, max(sample.qrels[query].items(), key=lambda item: (item[1], item[0]))[0])
+            ways |= {f"answer's words, share {share}": (answer, share) for share in SHARES}
             for way, (vocabulary, share) in ways.items():
                 found = stage.found(text, admitted, vocabulary, share)
                 ranked = (found[2][passage] for passage, _ in fuse(*found, PRIOR_DEPTH))
@@ -153,6 +163,22 @@ def measured(sample: Collection, understood: Callable[[str], Understanding]) -> 
         "ways": {way: _against(found, values["without"]) for way, found in values.items()},
         "values": {way: {query: round(value, 5) for query, value in found.items()} for way, found in values.items()},
     }
+
+
+def telling_words(collection: Collection) -> Callable[[str, str], tuple[str, ...]]:
+    """Make what gives the eight words of largest tf·idf of a document that a query lacks: a ceiling by cheating."""
+    counts = {
+        record.id: Counter(word for word in words_of(record.text) if word not in STOPWORDS)
+        for record in collection.records
+    }
+    holding = Counter(word for found in counts.values() for word in found)
+
+    def telling(query: str, document: str) -> tuple[str, ...]:
+        asked, found = set(stems(query)), counts.get(document, Counter())
+        weight = {word: n * math.log(len(counts) / holding[word]) for word, n in found.items()}
+        return tuple(sorted((one for one in weight if stem(one) not in asked), key=lambda one: (-weight[one], one))[:8])
+
+    return telling
 
 
 def _against(found: Mapping[str, float], without: Mapping[str, float]) -> dict[str, Any]:
