@@ -6,12 +6,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lattice.answering import Answer
     from lattice.errors import LatticeError
-    from lattice.lattice import Answer, Lattice
+    from lattice.lattice import Lattice
     from lattice.models.remote.server import Server
     from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
-    from lattice.types import BuildSettings, Filters, Hit, Location, TrailNode, Usage
+    from lattice.types import BuildSettings, Filters, Hit, Location, Question, TrailNode, Understanding, Usage
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,16 +24,18 @@ __all__ = [
     "LatticeError",
     "Location",
     "PaperSettings",
+    "Question",
     "SearchSettings",
     "Server",
     "TrailNode",
+    "Understanding",
     "Usage",
     "__version__",
 ]
 
 # Imported on first use: the command line must answer `--help` and its first hits without waiting for all of it.
 _HOMES = {
-    "Answer": "lattice.lattice",
+    "Answer": "lattice.answering",
     "BuildSettings": "lattice.types",
     "Filters": "lattice.types",
     "Hit": "lattice.types",
@@ -40,9 +43,11 @@ _HOMES = {
     "LatticeError": "lattice.errors",
     "Location": "lattice.types",
     "PaperSettings": "lattice.traversal.paper",
+    "Question": "lattice.types",
     "SearchSettings": "lattice.traversal.search",
     "Server": "lattice.models.remote.server",
     "TrailNode": "lattice.types",
+    "Understanding": "lattice.types",
     "Usage": "lattice.types",
 }
 

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from lattice.errors import IndexProblem
-from lattice.types import Filters, Hit
+from lattice.types import Filters, Hit, Question
 
 if TYPE_CHECKING:
     from lattice.lattice import Answer, Lattice
@@ -105,7 +105,7 @@ class AsyncSearch:
 
     async def asearch(
         self,
-        query: str,
+        query: str | Question,
         limit: int = 10,
         *,
         settings: SearchSettings | None = None,
@@ -133,7 +133,7 @@ class AsyncSearch:
 
     async def aiter_search(
         self,
-        query: str,
+        query: str | Question,
         limit: int = 10,
         *,
         settings: SearchSettings | None = None,

@@ -14,6 +14,7 @@ LatticeError
 │   ├── RegistryCorrupt     the record of the registered models is damaged
 │   ├── DownloadFailed      a model that was asked for did not come
 │   └── MissingExtra        an optional library is not installed
+├── SessionProblem          the record of a session is missing, damaged or cannot be read        exit code 3
 └── CorpusProblem                                                                        exit code 3
     └── UnreadableFile      one file cannot be read (a walk reports and skips it)
 """
@@ -85,6 +86,10 @@ class DownloadFailed(ModelProblem):
 
 class MissingExtra(ModelProblem):
     """An optional library is not installed; the message names the extra that brings it."""
+
+
+class SessionProblem(LatticeError):
+    """The record of a session is missing, damaged or cannot be read; the message names the file."""
 
 
 class CorpusProblem(LatticeError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lattice.store.lexical import Unit
 from lattice.store.store import Store
 from lattice.traversal.admitted import Admission
-from lattice.traversal.prior import Found, Prior, fuse, prior_of
+from lattice.traversal.prior import VOCABULARY_SHARE, Found, Prior, added, fuse, prior_of
 from lattice.types import Embedder, Matrix
 
 if TYPE_CHECKING:
@@ -51,14 +52,29 @@ class FirstStage:
         document_of = self._store.documents_of(passage for passage, _ in words)
         return self._prior(fuse(Found(words), Found(documents), document_of, PRIOR_DEPTH))
 
-    def prior(self, query: str, admission: Admission | None = None) -> Prior:
-        """Give what words and vectors expect, of what is admitted."""
-        return self._prior(fuse(*self.found(query, admission), PRIOR_DEPTH))
+    def prior(self, query: str, admission: Admission | None = None, vocabulary: Sequence[str] = ()) -> Prior:
+        """Give what words and vectors expect, of what is admitted; `vocabulary` is sought beside the query's words."""
+        return self._prior(fuse(*self.found(query, admission, vocabulary), PRIOR_DEPTH))
 
-    def found(self, query: str, admission: Admission | None = None) -> tuple[Found, Found, dict[int, int]]:
-        """Give what is to be fused: passages and documents found, and the document of each of those passages."""
+    def found(
+        self,
+        query: str,
+        admission: Admission | None = None,
+        vocabulary: Sequence[str] = (),
+        share: float = VOCABULARY_SHARE,
+    ) -> tuple[Found, Found, dict[int, int]]:
+        """Give what is to be fused: passages and documents found, and the document of each of those passages.
+
+        `share` is what the best match of the vocabulary is worth, that of the query being 1.
+        """
         words, documents = self._words(query, admission)
         cosines = self._cosines(query, admission)
+        if vocabulary:
+            also = " ".join(vocabulary)
+            more, of_documents = self._words(also, admission)
+            words, documents = added(words, more, share), added(documents, of_documents, share)
+            # Both are unit vectors, so the sum is Rocchio's: each cosine counts as it would alone.
+            cosines = cosines + share * self._cosines(also, admission)
         vectors = _nearest(cosines, _FOUND)
         document_of = self._store.documents_of({passage for passage, _ in (*words, *vectors)})
         whole = Found(documents, self._of_documents(cosines, set(document_of.values())))

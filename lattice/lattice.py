@@ -3,64 +3,40 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
+from lattice.answering import Answer, Answering, Settings
 from lattice.asynchronous import AsyncSearch
 from lattice.errors import UsageError
 from lattice.filters import Admissions, resolved, rules_of
 from lattice.first_stage import FirstStage
 from lattice.models.prompts import RELEVANCE
-from lattice.models.registry import EMBEDDED_CURE, find_model
+from lattice.models.registry import find_model
 from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
-from lattice.traversal.admitted import Admission, AdmittedTree
-from lattice.traversal.judges.choice import JudgeName, ModelJudge, check_judge, judge_of
+from lattice.traversal.admitted import Admission
+from lattice.traversal.judges.choice import LISTWISE_PARAMETERS, JudgeName, check_judge, judge_of
 from lattice.traversal.judges.remote import RemoteJudge
-from lattice.traversal.paper import PaperSettings
 from lattice.traversal.prior import Prior
 from lattice.traversal.search import SearchSettings
-from lattice.traversal.snippets import snippet
-from lattice.traversal.steps import Ranked, Step
-from lattice.traversal.walks import walk
-from lattice.types import BuildSettings, Filters, Hit, Judge, Node, TrailNode, Tree, Usage
+from lattice.types import BuildSettings, Filters, Hit, Judge, Question
 
 if TYPE_CHECKING:
     import networkx
 
     from lattice.indexing import Progress
     from lattice.models.remote.server import Server
+    from lattice.traversal.understanding import Scribe
 
-Settings = SearchSettings | PaperSettings  # as we search by default, or as was published
+__all__ = ["Answer", "Lattice", "Model", "Settings"]
 
 Model = str | Path | None
 """A GGUF file or a registered model's name; "auto" for LATTICE_MODEL, else the embedded model, else none; None to
 search without a model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A search at one moment: the hits so far, how they came about and what they cost.
-
-    `mode` is "lattice" where a model reads, "prior" where none does; `notice` then says why, and the cure. Where one
-    reads, `notice` says what was wrong with its answers. `stopped` is None while the search goes on, then "budget",
-    "iterations", "seconds", "settled" (nothing unread would come near the first hits), "exhausted" or, without a model,
-    "prior"; "filters" where they left nothing to search, and `notice` then says which.
-    `step` holds what was read since the last answer (None for the lexical hits that come first).
-    """
-
-    query: str
-    root: str
-    mode: Literal["lattice", "prior"]
-    stopped: str | None
-    hits: tuple[Hit, ...]
-    usage: Usage = Usage()  # noqa: RUF009 - frozen, so one default serves all
-    notice: str | None = None
-    step: Step | None = None
 
 
 class Lattice(AsyncSearch):
@@ -165,7 +141,7 @@ class Lattice(AsyncSearch):
 
     def search(
         self,
-        query: str,
+        query: str | Question,
         limit: int = 10,
         *,
         settings: Settings | None = None,
@@ -174,6 +150,7 @@ class Lattice(AsyncSearch):
     ) -> list[Hit]:
         """Give the best `limit` passages for `query`, most relevant first, of those that `filters` admit.
 
+        A Question may follow earlier ones, and may be expanded by the model before the search.
         UsageError for an empty query, or filters that cannot be understood.
         """
         *_, last = self.iter_search(query, limit, settings=settings, min_relevance=min_relevance, filters=filters)
@@ -181,7 +158,7 @@ class Lattice(AsyncSearch):
 
     def iter_search(
         self,
-        query: str,
+        query: str | Question,
         limit: int = 10,
         *,
         settings: Settings | None = None,
@@ -193,14 +170,15 @@ class Lattice(AsyncSearch):
         PaperSettings search as published, without a prior: nothing is known before something is read. The index is
         held at one generation until the generator ends or is closed.
         """
-        _check(query, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
-        return self._answers(query, limit, min_relevance, settings or SearchSettings(), filters)
+        question = Question(query) if isinstance(query, str) else query
+        _check(question, limit, min_relevance, filters or Filters())  # here, and not at the first `next`
+        return self._answers(question, limit, min_relevance, settings or SearchSettings(), filters)
 
     def _answers(
-        self, query: str, limit: int, min_relevance: float, settings: Settings, filters: Filters | None
+        self, question: Question, limit: int, min_relevance: float, settings: Settings, filters: Filters | None
     ) -> Generator[Answer, None, None]:
         with self.store.reading():
-            yield from _Session(self, query, limit, min_relevance, self.admission(filters)).answers(settings)
+            yield from Answering(self, question, limit, min_relevance, self.admission(filters)).answers(settings)
 
     def tree(self) -> networkx.DiGraph:
         """Give the tree as a graph: edges lead from parent to child, passages are the leaves.
@@ -252,94 +230,29 @@ class Lattice(AsyncSearch):
             return None
         return self._admissions.of(filters, self.store, self.store.status().build)
 
-    def prior(self, query: str, admission: Admission | None = None) -> Prior:
-        """Give what lexical and vector search expect for `query`, before anyone reads, of what is admitted."""
-        return self.first_stage.prior(query, admission)
+    def scribe(self) -> Scribe | None:
+        """Give what writes where the judge reads: the server or the model, once it is loaded; None where none does."""
+        from lattice.traversal.understanding import LocalScribe, RemoteScribe
+
+        if self._remote is not None:
+            return RemoteScribe(self._remote)
+        if self._engine is not None and self._engine.kind == "generative":
+            return LocalScribe(self._engine, self._engine.parameters >= LISTWISE_PARAMETERS)
+        return None
+
+    def prior(self, query: str, admission: Admission | None = None, vocabulary: Sequence[str] = ()) -> Prior:
+        """Give what lexical and vector search expect for `query`, before anyone reads, of what is admitted.
+
+        `vocabulary` holds further words that an answer may have; together they weigh less than the query's own.
+        """
+        return self.first_stage.prior(query, admission, vocabulary)
 
 
-class _Session:
-    """One query: everything that its answers have in common."""
-
-    def __init__(
-        self, lattice: Lattice, query: str, limit: int, min_relevance: float, admission: Admission | None
-    ) -> None:
-        self._lattice, self._store = lattice, lattice.store
-        self._query, self._limit, self._min_relevance = query, limit, min_relevance
-        self._admission = admission
-        self._tree: Tree = lattice.store if admission is None else AdmittedTree(lattice.store, admission)
-        self._root = lattice.store.status().root
-
-    def answers(self, settings: Settings) -> Generator[Answer, None, None]:
-        started = time.monotonic()
-        if self._admission is not None and self._admission.nothing is not None:
-            yield Answer(self._query, self._root, self._mode(), "filters", (), notice=self._admission.nothing)
-            return
-        yield self._at_once()
-        prior = self._lattice.prior(self._query, self._admission)
-        judge = self._lattice.judge()
-        if judge is None:
-            yield self._without_model(prior)
-            return
-        if isinstance(judge, ModelJudge):
-            # A new one a search: what a judge remembers of the last one would make this one cheaper, and so another.
-            deadline = None if settings.seconds is None else started + settings.seconds
-            judge = replace(judge, deadline=deadline)
-        notice: str | None = None
-        costs = judge.costs if isinstance(judge, ModelJudge) else None
-        for step in walk(self._query, self._tree, judge, prior, settings, costs):
-            if step.stopped is not None and isinstance(judge, RemoteJudge):
-                judge.check()
-            for slate in step.slates:
-                notice = " ".join(slate.notes) or None
-            notice = self._lattice.problem() or notice
-            hits = self._hits(step.ranking)
-            yield Answer(self._query, self._root, "lattice", step.stopped, hits, step.usage, notice, step)
-
-    def _at_once(self) -> Answer:
-        prior = self._lattice.first_stage.at_once(self._query, self._admission)
-        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
-        return Answer(self._query, self._root, self._mode(), None, hits)
-
-    def _mode(self) -> Literal["lattice", "prior"]:
-        return "lattice" if self._lattice.reads else "prior"
-
-    def _without_model(self, prior: Prior) -> Answer:
-        hits = self._hits(tuple(Ranked(hit.leaf, hit.expected, False, hit.expected) for hit in prior.hits))
-        notice = f"No model reads: the ranking is that of lexical and vector search. {EMBEDDED_CURE}."
-        return Answer(self._query, self._root, "prior", "prior", hits, notice=notice)
-
-    def _hits(self, ranking: Sequence[Ranked]) -> tuple[Hit, ...]:
-        chosen = [ranked for ranked in ranking if ranked.relevance >= self._min_relevance][: self._limit]
-        return tuple(self._hit(rank, ranked) for rank, ranked in enumerate(chosen, start=1))
-
-    def _hit(self, rank: int, ranked: Ranked) -> Hit:
-        node = self._store.node(ranked.node)
-        assert node.passage is not None
-        passage = self._store.passage(node.passage)
-        shown, marks = snippet(self._query, passage.text)
-        return Hit(
-            rank=rank,
-            id=node.id,
-            path=passage.document,
-            title=passage.title,
-            heading=passage.heading,
-            location=passage.location,
-            snippet=shown,
-            marks=marks,
-            relevance=round(ranked.relevance, 4),
-            judged=ranked.judged,
-            trail=self._trail(node),
-        )
-
-    def _trail(self, leaf: Node) -> tuple[TrailNode, ...]:
-        """Give the nodes above a leaf, as a judge reads them."""
-        above = tuple(node.id for node in self._store.ancestors(leaf.id)[1:])
-        return tuple(TrailNode(one.node, one.text) for one in self._tree.candidates(above))
-
-
-def _check(query: str, limit: int, min_relevance: float, filters: Filters) -> None:
-    if not query.strip():
+def _check(question: Question, limit: int, min_relevance: float, filters: Filters) -> None:
+    if not question.text.strip():
         raise UsageError("The query is empty: say what you are looking for.")
+    if isinstance(question.history, str):
+        raise UsageError("history holds several questions: give a tuple of them, the oldest first.")
     if limit < 1:
         raise UsageError(f"limit is {limit}; ask for 1 hit or more.")
     if not 0.0 <= min_relevance <= 1.0:

@@ -180,6 +180,37 @@ class Usage:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the words, the earlier questions that they may lean on, and whether a model is to expand them.
+
+    `history` holds earlier questions of the same conversation as they were asked, oldest first. `expand` None leaves
+    it to the model: one that writes anyway, to make a follow-up stand alone, expands it too, and no other does.
+    """
+
+    text: str
+    history: tuple[str, ...] = ()
+    expand: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What is searched for in place of a question as it was asked, and how that came about.
+
+    `query` stands alone. `carried` are the words that a rule took over from earlier questions, where no model rewrote
+    it (`rewritten`). `problem` says what is essentially asked and `vocabulary` which words an answer is likely to hold,
+    both empty where no model was asked. `notice` tells a person what went wrong; `usage` is what a model took for it.
+    """
+
+    query: str
+    carried: tuple[str, ...] = ()
+    rewritten: bool = False
+    problem: str = ""
+    vocabulary: tuple[str, ...] = ()
+    notice: str | None = None
+    usage: Usage = Usage()
+
+
 class OutOfTime(TimeoutError):
     """The time for a judgement was over before it was complete; `usage` is what was spent on it all the same."""
 

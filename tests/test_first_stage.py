@@ -81,3 +81,26 @@ def test_an_index_without_passages_has_a_prior_without_hits(tmp_path: Path) -> N
     index_folder(tmp_path, tmp_path / "i.lattice")
     with Store.open(tmp_path / "i.lattice") as store:
         assert FirstStage(store).prior("anything").hits == ()
+
+
+def test_a_vocabulary_brings_what_the_query_does_not_and_keeps_what_it_does(store: Store) -> None:
+    stage = FirstStage(store)
+    plain, more = stage.prior("varnish"), stage.prior("varnish", vocabulary=("evergreen", "bends"))
+    found = set(_paths(store, [hit.leaf for hit in more.hits]))
+    assert "spruce.md" in found
+    assert {hit.leaf for hit in plain.hits} <= {hit.leaf for hit in more.hits}
+    assert _paths(store, [more.hits[0].leaf]) == _paths(store, [plain.hits[0].leaf])
+    assert stage.prior("varnish", vocabulary=()) == plain
+
+
+def test_a_vocabulary_of_unknown_words_changes_nothing(store: Store) -> None:
+    stage = FirstStage(store)
+    assert stage.prior("varnish", vocabulary=("xylophone",)) == stage.prior("varnish")
+    assert stage.prior("xylophone", vocabulary=("varnish",)).hits
+
+
+def test_a_share_of_nothing_is_no_vocabulary(store: Store) -> None:
+    stage = FirstStage(store)
+    plain, none = stage.found("varnish"), stage.found("varnish", None, ("varnish",), 0.0)
+    assert none[0].words == plain[0].words
+    assert none[1] == plain[1]

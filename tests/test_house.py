@@ -26,8 +26,13 @@ MAY_IMPORT = {
     "indexing": GROUND | {"lattice.corpus", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
     "asynchronous": GROUND | {"lattice.lattice", "lattice.models", "lattice.store", "lattice.traversal"},
+    # Knows the façade by its types alone.
+    "answering": GROUND | {"lattice.lattice", "lattice.models.registry", "lattice.traversal"},
+    # What was asked before; the command line alone keeps it.
+    "sessions": GROUND | {"lattice.models.locks", "lattice.store.places"},
     "lattice": GROUND
     | {
+        "lattice.answering",
         "lattice.asynchronous",
         "lattice.filters",
         "lattice.first_stage",

@@ -20,6 +20,7 @@ from lattice.cli.indexes import list_command, status_command
 from lattice.cli.models import models_group
 from lattice.cli.options import check_environment, named_by_environment
 from lattice.cli.search import search_command
+from lattice.cli.sessions import sessions_group
 from lattice.cli.show import show_command
 from lattice.cli.terminal import notice, wants_plain
 from lattice.cli.tree import tree_command
@@ -129,13 +130,13 @@ def main(ctx: click.Context) -> None:
 
     \b
     Exit codes: 0 found or done, 1 nothing found, 2 wrong usage, 3 a problem with
-    an index, a model or a folder, 4 a failed check, 130 interrupted.
+    an index, a model, a session or a folder, 4 a failed check, 130 interrupted.
 
     \b
     Environment: LATTICE_INDEX (an index to read), LATTICE_MODEL (a model's
-    name or GGUF file), LATTICE_HOME (a folder for all indexes and models), LATTICE_LLM_URL
-    and LATTICE_LLM_KEY (the server of --judge remote), NO_COLOR, LATTICE_DEBUG=1 (shows
-    tracebacks).
+    name or GGUF file), LATTICE_HOME (a folder for all indexes, models and
+    sessions), LATTICE_LLM_URL and LATTICE_LLM_KEY (the server of --judge remote),
+    NO_COLOR, LATTICE_DEBUG=1 (shows tracebacks).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -151,6 +152,7 @@ for _command in (
     tree_command,
     list_command,
     status_command,
+    sessions_group,
     models_group,
     eval_command,
     doctor_command,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lattice.lattice import Answer
     from lattice.store.store import Store
     from lattice.traversal.steps import JudgedSlate, Scored, Step
-    from lattice.types import Hit, Location, Node, Passage, Usage
+    from lattice.types import Hit, Location, Node, Passage, Understanding, Usage
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -21,6 +21,19 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "stopped": answer.stopped,
         "hits": [_hit_json(hit) for hit in answer.hits],
         "usage": usage_json(answer.usage),
+        "understood": None if answer.understood is None else _understood_json(answer.understood),
+    }
+
+
+def _understood_json(understood: Understanding) -> dict[str, Any]:
+    return {
+        "query": understood.query,
+        "rewritten": understood.rewritten,
+        "carried": list(understood.carried),
+        "problem": understood.problem,
+        "vocabulary": list(understood.vocabulary),
+        "notice": understood.notice,
+        "usage": usage_json(understood.usage),
     }
 
 

@@ -12,7 +12,7 @@ from lattice.cli.terminal import clean, clean_name, counted, dim, mark, on_one_l
 if TYPE_CHECKING:
     from lattice.store.store import Store
     from lattice.traversal.steps import JudgedSlate, Scored, Step
-    from lattice.types import Hit, Location, Node, Passage, Usage
+    from lattice.types import Hit, Location, Node, Passage, Understanding, Usage
 
 _ARROW = " › "  # between the headings that lead to a passage
 _PASSED_OVER = 10  # how many unopened branches a trace names; --json names all
@@ -43,6 +43,25 @@ def hit_lines(hit: Hit, width: int) -> list[str]:
     lines += [indent + dim(above[start:end]) for start, end in wrap(above, room)]
     shown = clean(hit.snippet)
     return lines + [indent + mark(shown, hit.marks, start, end) for start, end in wrap(shown, room)]
+
+
+def understood_lines(understood: Understanding | None) -> list[str]:
+    """Say what is searched for in place of what was asked, where its words are from, and what is sought beside it."""
+    if understood is None:
+        return []
+    carried = ", ".join(map(on_one_line, understood.carried))
+    origin = f" (from earlier questions: {carried})" if carried else ""
+    found = {
+        f"Understood as: {on_one_line(understood.query)}{origin}": understood.rewritten or bool(carried),
+        f"About: {on_one_line(understood.problem)}": bool(understood.problem),
+        f"Sought too: {', '.join(map(on_one_line, understood.vocabulary))}": bool(understood.vocabulary),
+    }
+    return [dim(line) for line, is_there in found.items() if is_there]
+
+
+def understanding_lines(understood: Understanding | None) -> list[str]:
+    """Say what the model took to understand the question; nothing where none was asked."""
+    return [dim(f"    {usage_words(understood.usage)}")] if understood and understood.usage.calls else []
 
 
 def label(store: Store, node: Node) -> str:

@@ -18,6 +18,7 @@ from lattice.cli.indexes import changed_words, changes_of
 from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
 from lattice.cli.render import usage_words
 from lattice.cli.running import engine_option, kv_cache_option
+from lattice.cli.sessions import keep_question, question_of, understanding_options
 from lattice.cli.terminal import counted, is_terminal, notice
 from lattice.cli.views import View, view_for
 from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
+    from lattice.types import Question
 
 
 @click.command("search", short_help="Find the passages that answer a question.")
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     metavar="X",
     help="Leave out hits below X.",
 )
+@understanding_options
 @filter_options
 @method_option
 @budget_option
@@ -87,6 +90,10 @@ def search_command(
     pointwise, in its own way. "remote" asks a server, which is sent the query and what is shown of passages: that of
     --llm, else of LATTICE_LLM_URL. Its key is LATTICE_LLM_KEY.
 
+    --session NAME keeps what is asked under that name (`lattice sessions`), and later questions may lean on it: a model
+    of 2 billion parameters or a server rewrites them, else a rule carries over what they lack. --expand takes one
+    generation before the search: what is asked, and words of an answer. Off unless a follow-up is rewritten anyway.
+
     Globs are relative to the indexed folder. A --budget of seconds caps the usual tokens; iterations replace them.
     --method paper searches as LATTICE was published: from the root down, without lexical and vector search, 20 rounds
     of two branches each unless --budget ends it before. It reads far more, and is there to compare with.
@@ -94,29 +101,40 @@ def search_command(
     \b
     lattice search "why does my actor leak memory"
     lattice search "opening hours" --path 'museums/' --type md,pdf --since 1y
+    lattice search "and in winter?" --session garden
     lattice search opening hours --limit 3 --json | jq -r '.hits[].path'
     """
     from lattice.lattice import Lattice
 
-    query = _query(words)
+    question = question_of(ctx, _query(words), reads=not no_model)
     _check_model(model, budget, no_model=no_model)
-    server = _server(llm, llm_model, judge, relevance, has_other=no_model or model is not None)
+    server = _server(question, llm, llm_model, judge, relevance, has_other=no_model or model is not None)
     chosen = None if no_model else (model or "auto")
     started, opened = time.monotonic(), choose_index(index)
     with Lattice.open(
         opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
     ) as lattice:
         stream = lattice.iter_search(
-            query, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
+            question, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
         )
-        answer, interrupted = _follow(stream, view_for(lattice.store, as_json=as_json, trace=trace))
-        if answer is not None:
-            _afterwards(lattice, answer, time.monotonic() - started, without_model=no_model)
-        if interrupted:
-            ctx.exit(EXIT_INTERRUPTED)
-        assert answer is not None
-        _warn_if_behind(lattice)
-    ctx.exit(0 if answer.hits else EXIT_NOTHING_FOUND)
+        view = view_for(lattice.store, as_json=as_json, trace=trace)
+        code = _carried_out(ctx, lattice, stream, view, started, without_model=no_model)
+    ctx.exit(code)
+
+
+def _carried_out(
+    ctx: click.Context, lattice: Lattice, stream: Iterator[Answer], view: View, started: float, *, without_model: bool
+) -> int:
+    """Show the answers, tell what is to be told of the last one and remember it; give the exit code."""
+    answer, interrupted = _follow(stream, view)
+    if answer is not None:
+        _afterwards(lattice, answer, time.monotonic() - started, without_model=without_model)
+        keep_question(ctx, answer, lattice.store.path)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    assert answer is not None
+    _warn_if_behind(lattice)
+    return 0 if answer.hits else EXIT_NOTHING_FOUND
 
 
 def _check_model(model: Path | None, budget: SearchSettings | PaperSettings, *, no_model: bool) -> None:
@@ -134,7 +152,7 @@ def _query(words: tuple[str, ...]) -> str:
 
 
 def _server(
-    llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
+    question: Question, llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
 ) -> Server | None:
     """Give the server that reads, and say so where it is not on this machine; None where none was asked for."""
     from lattice.traversal.judges.choice import check_judge
@@ -153,7 +171,8 @@ def _server(
     server = find_server(llm, name, os.environ)
     if not server.is_loopback:
         how = "" if server.is_encrypted else ", unencrypted"
-        notice(f"The query and passages of the index are sent to {server.host}{how}.")
+        earlier = ", earlier questions of the session" if question.history else ""
+        notice(f"The query{earlier} and passages of the index are sent to {server.host}{how}.")
     return server
 
 
@@ -187,6 +206,8 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float, *, without_mod
     if answer.stopped == "filters":
         notice(str(answer.notice))
         return
+    if answer.understood is not None and answer.understood.notice is not None:
+        notice(answer.understood.notice)
     if not answer.hits:
         notice("Nothing found. Try other words; fewer filters or a lower --min-relevance where they were given.")
     if answer.notice is not None and not without_model:  # whoever asked for --no-model needs no cure for it

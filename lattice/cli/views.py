@@ -9,7 +9,14 @@ import click
 
 from lattice.cli.contract import answer_json, scored_json, step_json
 from lattice.cli.live import Block
-from lattice.cli.render import hit_lines, passed_over_lines, step_lines, usage_words
+from lattice.cli.render import (
+    hit_lines,
+    passed_over_lines,
+    step_lines,
+    understanding_lines,
+    understood_lines,
+    usage_words,
+)
 from lattice.cli.terminal import columns, dim, is_terminal, print_json
 
 if TYPE_CHECKING:
@@ -51,19 +58,22 @@ class _Live:
 
     def grow(self, answer: Answer) -> None:
         doing = usage_words(answer.usage) if answer.usage.calls else "looking closer"
-        self._block.draw(_lines(answer), dim(f"… {doing} (Ctrl-C keeps what is here)"))
+        shown = [*understood_lines(answer.understood), *_lines(answer)]
+        self._block.draw(shown, dim(f"… {doing} (Ctrl-C keeps what is here)"))
 
     def finish(self, answer: Answer) -> None:
-        self._block.finish(_lines(answer))
+        self._block.finish([*understood_lines(answer.understood), *_lines(answer)])
 
 
 class _Once:
-    """Prints the last answer alone."""
+    """Prints the last answer alone; how the question was understood is no data."""
 
     def grow(self, answer: Answer) -> None:
         pass
 
     def finish(self, answer: Answer) -> None:
+        for line in understood_lines(answer.understood):
+            click.echo(line, err=True)
         for line in _lines(answer):
             click.echo(line)
 
@@ -73,17 +83,27 @@ class _Trace:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._is_told = False
 
     def grow(self, answer: Answer) -> None:
         if answer.step is not None:
+            self._tell(answer)
             for line in [*step_lines(self._store, answer.step), *passed_over_lines(self._store, answer.step)]:
                 click.echo(line)
 
     def finish(self, answer: Answer) -> None:
+        self._tell(answer)
         click.echo(click.style("Hits", bold=True))
         for line in _lines(answer):
             click.echo(line)
         click.echo(dim(f"{usage_words(answer.usage)}; stopped: {answer.stopped}"))
+
+    def _tell(self, answer: Answer) -> None:
+        """Say once how the question was understood, when nothing of that will change any more."""
+        if not self._is_told:
+            self._is_told = True
+            for line in [*understood_lines(answer.understood), *understanding_lines(answer.understood)]:
+                click.echo(line)
 
 
 class _Json:

@@ -77,6 +77,30 @@ JSON_FORM = (
     '{{"problem": "what the query is about", "A": {{"offers": "a few words", "score": 0}}, …}}'
 )
 
+UNDERSTAND_SYSTEM = "You prepare questions for a search engine."
+# What is asked for, by its key in the answer and in its order: the words follow from what the question is about. No
+# example and no form to fill in: a small model gives back what stands there in place of words of its own.
+UNDERSTAND = {
+    "query": '"query": the last question, rewritten so that it can be understood without the earlier ones.',
+    "problem": '"problem": what the question is essentially about, in one sentence.',
+    "words": '"words": a list of words that a text with the answer probably uses and the question does not.',
+}
+
+
+def understand_static(keys: Sequence[str]) -> str:
+    """Give what is asked of every question: the wanted keys of UNDERSTAND."""
+    return f"Answer as one JSON object and write nothing else. {' '.join(UNDERSTAND[key] for key in keys)}\n\n"
+
+
+def understand_dynamic(question: str, earlier: Sequence[str] = ()) -> str:
+    """Give what is asked of one question, after those that were asked before it."""
+    last = f"Question: {question}"
+    return "\n".join(["Earlier questions:", *earlier, "", f"Last q{last[1:]}"]) if earlier else last
+
+
+# How a judge that is told things is told what a question is about, in the place of the bare query.
+ABOUT = "{query} (what it is about: {problem})"
+
 
 def listed(texts: Sequence[str]) -> str:
     """Give the passages of a slate under their letters."""

@@ -1,7 +1,7 @@
 """Where indexes live, which one a command means, and what the last search found.
 
-`LATTICE_HOME` names one folder for everything; without it, indexes lie in the user's data folder and the record of the
-last search in the user's state folder, wherever the system keeps those.
+`LATTICE_HOME` names one folder for everything; without it, indexes lie in the user's data folder, and the record of the
+last search and of named sessions in the user's state folder, wherever the system keeps those.
 """
 
 from __future__ import annotations
@@ -128,6 +128,11 @@ def last_hits(environ: Mapping[str, str] | None = None) -> LastSearch | None:
         return LastSearch(Path(record["index"]), str(record["query"]), nodes, None if build is None else str(build))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def sessions_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Give the folder of what was asked in named sessions; IndexProblem as for a relative LATTICE_HOME that is lost."""
+    return _state(environ) / "sessions"
 
 
 def _home(environ: Mapping[str, str] | None) -> Path | None:

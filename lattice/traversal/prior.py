@@ -26,6 +26,11 @@ class Prior:
 FLOOR, TOP = 0.05, 0.75
 
 
+# What the best match of words that a model expects in an answer is worth beside the best match of the user's own words:
+# it may lift a passage, and never past what the user said by itself (benchmarks/understanding.py).
+VOCABULARY_SHARE = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
     """Shares of the fused score: of words against vectors, and of the whole document against the passage alone.
@@ -62,6 +67,16 @@ def fuse(
         for passage, score in own.items()
     }
     return sorted(fused.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def added(own: Sequence[tuple[int, float]], more: Sequence[tuple[int, float]], share: float) -> list[tuple[int, float]]:
+    """Add to what was found by the user's words what was found by others: at most `share` of the best own score."""
+    best = max((score for _, score in own), default=0.0) or 1.0
+    extra = _scaled(more)
+    total = dict(own)
+    for one, score in extra.items():
+        total[one] = total.get(one, 0.0) + share * best * score
+    return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _mixed(found: Found, words: float) -> dict[int, float]:

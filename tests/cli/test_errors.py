@@ -57,5 +57,5 @@ def test_no_command_shows_the_help(invoke: Invoke) -> None:
 def test_the_commands_stand_in_the_order_of_their_use(invoke: Invoke) -> None:
     listed = invoke("--help").stdout.split("Commands:")[1]
     assert [line.split()[0] for line in listed.strip().splitlines()] == [
-        *("index", "search", "show", "tree", "list", "status", "models", "eval", "doctor"),
+        *("index", "search", "show", "tree", "list", "status", "sessions", "models", "eval", "doctor"),
     ]

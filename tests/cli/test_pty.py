@@ -162,3 +162,19 @@ def test_ctrl_c_while_the_real_model_reads(place: Place, terminals: list[Termina
     errors = terminal.errors()
     assert "Traceback" not in errors
     assert "Exception ignored" not in errors
+
+
+def test_how_a_question_was_understood_stands_above_the_hits(place: Place) -> None:
+    terminals = []
+    try:
+        for words in ("how do actors leak memory", "and when?"):
+            terminals.append(Terminal(place, "search", words, "--limit", "1", "--session", "pty"))
+            assert terminals[-1].wait() == 0
+    finally:
+        for terminal in terminals:
+            terminal.close()
+        (place.home / "sessions" / "pty.json").unlink(missing_ok=True)
+    first, second = (terminal.shown for terminal in terminals)
+    assert "Understood as" not in first
+    assert "Understood as: actors leak memory when? (from earlier questions:" in second
+    assert second.rindex("Understood as") < second.rindex("actors.md:")

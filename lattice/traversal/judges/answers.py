@@ -1,4 +1,4 @@
-"""What a model wrote, read for scores: strict JSON, JSON among other words, or JSON that can be repaired."""
+"""What a model wrote, read for scores or objects: strict JSON, JSON among other words, or JSON to be repaired."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def scores_of(text: str, letters: Sequence[str]) -> dict[str, float]:
     it is beyond. Only where every score is at most 1 and one of them is no whole number are they from 0 to 1. Where
     several objects stand among other words, the one with the most letters counts, the last of equals.
     """
-    said = (text.rpartition(_THOUGHT)[2].strip() or text)[:_MOST_CHARACTERS]
+    said = _without_thought(text)
     best = _most(_among_words(said), letters)
     if len(best) < len(letters):
         # What is cut or malformed leaves some of its parts behind; repair may bring more.
@@ -33,6 +33,22 @@ def scores_of(text: str, letters: Sequence[str]) -> dict[str, float]:
     is_fraction = all(score <= 1.0 for score in best.values()) and any(score % 1.0 for score in best.values())
     scale = 1.0 if is_fraction else 100.0
     return {letter: min(1.0, max(0.0, score / scale)) for letter, score in best.items()}
+
+
+def objects_of(text: str) -> list[dict[str, Any]]:
+    """Give the JSON objects in an answer; where there is none, what can be repaired of one, cut or malformed."""
+    said = _without_thought(text)
+    found = _objects(_among_words(said))
+    return found or _objects([_repaired(said)])
+
+
+def _without_thought(text: str) -> str:
+    return (text.rpartition(_THOUGHT)[2].strip() or text)[:_MOST_CHARACTERS]
+
+
+def _objects(values: Iterable[Any]) -> list[dict[str, Any]]:
+    listed = (one for value in values for one in (value if isinstance(value, list) else [value]))
+    return [one for one in listed if isinstance(one, dict)]
 
 
 def _most(values: Iterable[Any], letters: Sequence[str]) -> dict[str, float]:

@@ -24,6 +24,8 @@ LISTWISE_PARAMETERS = 2_000_000_000
 
 # What the façade may give a deadline and ask for prices.
 ModelJudge = LikelihoodJudge | PointwiseJudge | ListwiseJudge | ReasonedJudge | RerankerJudge | RemoteJudge
+# Of these, those that are told things: the likelihood judge reads the bare query, and a reranker has a form of its own.
+ToldJudge = PointwiseJudge | ListwiseJudge | ReasonedJudge | RemoteJudge
 
 
 class Engine(ProbabilityReader, LabelReader, Writer, PairScorer, Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lattice.models.prompts import (
@@ -24,9 +24,9 @@ from lattice.traversal.judges.reading import (
     LabelReader,
     Scale,
     costs_in_turn,
-    shortened,
     shown_text,
     shown_to_fit,
+    told,
 )
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
@@ -50,6 +50,7 @@ class ListwiseJudge:
 
     engine: LabelReader
     relevance: str = RELEVANCE
+    problem: str = ""
     corrected: bool = True
     permutations: int = 1
     seed: int = 0
@@ -85,7 +86,7 @@ class ListwiseJudge:
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate, the request itself put on the first."""
         costs: list[int] = []
-        stems, bare = query_stems(query), self._prompt(query, [])
+        stems, bare = query_stems(query), replace(self, problem="")._prompt(query, [])
         texts = [shown_text(one, stems, self.window_words) for one in candidates]
         # The passages are decoded once a permutation; their state serves the empty query too.
         again = self.engine.prompt_cost(Prompt((), bare.dynamic)) if self.corrected else 0
@@ -114,7 +115,8 @@ class ListwiseJudge:
         return found, usage
 
     def _prompt(self, asked: str, texts: Sequence[str]) -> Prompt:
-        dynamic = LISTWISE_DYNAMIC.format(query=shortened(asked, self.query_words), relevance=self.relevance)
+        problem = "" if asked == NO_QUERY else self.problem
+        dynamic = LISTWISE_DYNAMIC.format(query=told(asked, self.query_words, problem), relevance=self.relevance)
         return self.engine.prompt(SYSTEM, LISTWISE_STATIC.format(passages=listed(texts)), dynamic)
 
     def _seconds_left(self) -> float | None:

@@ -12,9 +12,9 @@ from lattice.traversal.judges.reading import (
     WINDOW_WORDS,
     LabelReader,
     Scale,
-    shortened,
     shown_text,
     shown_to_fit,
+    told,
 )
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
@@ -31,6 +31,7 @@ class PointwiseJudge:
 
     engine: LabelReader
     relevance: str = RELEVANCE
+    problem: str = ""
     window_words: int = WINDOW_WORDS
     query_words: int = QUERY_WORDS
     scale: Scale = SCALE
@@ -58,7 +59,7 @@ class PointwiseJudge:
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate; what the query costs alone is on the first."""
         costs = [self.engine.prompt_cost(prompt) for prompt, _ in self._fitted(query, candidates)]
-        if costs and (self._baseline is None or self._baseline[0] != query):
+        if costs and (self._baseline is None or self._baseline[0] != self._asked(query)):
             costs[0] += self.engine.prompt_cost(self._prompt(query, ""))
         return costs
 
@@ -69,16 +70,19 @@ class PointwiseJudge:
         return [shown_to_fit([one], lambda shown: self._prompt(query, shown[0]), self.engine.room) for one in texts]
 
     def _prompt(self, query: str, text: str) -> Prompt:
-        asked = POINTWISE_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)
+        asked = POINTWISE_DYNAMIC.format(query=self._asked(query), relevance=self.relevance)
         return self.engine.prompt(SYSTEM, POINTWISE_STATIC.format(text=text), asked)
+
+    def _asked(self, query: str) -> str:
+        return told(query, self.query_words, self.problem)
 
     def _of_nothing(self, query: str) -> tuple[float, Usage]:
         """Give the gain of an empty passage, read once a query."""
-        if self._baseline is not None and self._baseline[0] == query:
+        if self._baseline is not None and self._baseline[0] == self._asked(query):
             return self._baseline[1], Usage()
         reading = self.engine.label_logits([self._prompt(query, "")], (YES, NO), seconds=self._seconds_left())
         gain = float(reading.logprobs[0, 0] - reading.logprobs[0, 1])
-        self._baseline = (query, gain)
+        self._baseline = (self._asked(query), gain)
         return gain, reading.usage
 
     def _seconds_left(self) -> float | None:

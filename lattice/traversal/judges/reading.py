@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lattice.models.prompts import Frame, Prompt
+from lattice.models.prompts import ABOUT, Frame, Prompt
 from lattice.traversal.windows import best_window, first_words
 from lattice.types import Candidate, Usage
 
@@ -199,6 +199,12 @@ def costs_in_turn(
     sizes = [cost(prompt_of(texts[:count])) for count in range(len(texts) + 1)]
     costs = [after - before for before, after in itertools.pairwise(sizes)]
     return [sizes[0] + costs[0], *costs[1:]] if costs else []
+
+
+def told(query: str, words: int, problem: str) -> str:
+    """Give what a judge is shown as the query: its first `words` words, and what it is about where that is known."""
+    shown = shortened(query, words)
+    return ABOUT.format(query=shown, problem=problem) if problem else shown
 
 
 def shortened(query: str, words: int) -> str:

@@ -14,9 +14,9 @@ from lattice.traversal.judges.reading import (
     WINDOW_WORDS,
     Writer,
     costs_in_turn,
-    shortened,
     shown_text,
     shown_to_fit,
+    told,
 )
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, Slate, Usage
@@ -41,6 +41,7 @@ class ReasonedJudge:
 
     engine: Writer
     relevance: str = RELEVANCE
+    problem: str = ""
     window_words: int = WINDOW_WORDS
     query_words: int = QUERY_WORDS
     slate_dependent: bool = True
@@ -82,7 +83,7 @@ class ReasonedJudge:
         return costs
 
     def _prompt(self, query: str, texts: Sequence[str]) -> Prompt:
-        asked = REASONED_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)
+        asked = REASONED_DYNAMIC.format(query=told(query, self.query_words, self.problem), relevance=self.relevance)
         return self.engine.prompt(SYSTEM, LISTWISE_STATIC.format(passages=listed(texts)), asked)
 
 

@@ -21,7 +21,7 @@ from lattice.models.prompts import (
     listed,
 )
 from lattice.traversal.judges.answers import scores_of
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, Said, shortened, shown_text
+from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, Said, shown_text, told
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
 
@@ -97,6 +97,7 @@ class RemoteJudge:
 
     model: Asker
     relevance: str = RELEVANCE
+    problem: str = ""
     window_words: int = WINDOW_WORDS
     query_words: int = QUERY_WORDS
     slate_dependent: bool = True
@@ -172,7 +173,7 @@ class RemoteJudge:
         return Judgement(scores, usage, "\n".join(reading.said), self._notes(tally))
 
     def _question(self, query: str, texts: Sequence[str]) -> Question:
-        asked = REASONED_DYNAMIC.format(query=shortened(query, self.query_words), relevance=self.relevance)
+        asked = REASONED_DYNAMIC.format(query=told(query, self.query_words, self.problem), relevance=self.relevance)
         form = JSON_FORM.format(letters=", ".join(LETTERS[: len(texts)]))
         return Question(
             SYSTEM,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lattice.traversal.judges.answers import scores_of
+from lattice.traversal.judges.answers import objects_of, scores_of
 
 WHOLE = json.dumps({"problem": "p", "A": {"offers": "x", "score": 90}, "B": {"offers": 'a "b" {c}', "score": 5}})
 BOTH = {"A": 0.9, "B": 0.05}
@@ -108,3 +108,24 @@ def test_an_answer_in_the_form_is_read_exactly(scores: list[int], offers: str) -
     said = {letter: {"offers": offers, "score": score} for letter, score in zip(letters, scores, strict=True)}
     found = scores_of(json.dumps({"problem": offers, **said}), letters)
     assert found == {letter: score / 100 for letter, score in zip(letters, scores, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a": 1}', [{"a": 1}]),
+        ('Well:\n```json\n{"a": {"b": 2}}\n```\nand {"c": 3}', [{"a": {"b": 2}}, {"c": 3}]),
+        ('[{"a": 1}, 3, {"b": 2}]', [{"a": 1}, {"b": 2}]),
+        ('<think>{"a": 0}</think>{"a": 1}', [{"a": 1}]),
+        ('{"a": "b", "c": ["d", "e', [{"a": "b", "c": ["d", "e"]}]),
+        ("{'a': 1,}", [{"a": 1}]),
+        ("no", []),
+        ("", []),
+        ("[1, 2]", []),
+        ("[" * 100_000, []),
+    ],
+)
+def test_objects_are_found_among_words_and_repaired_where_there_is_none(
+    text: str, found: list[dict[str, object]]
+) -> None:
+    assert objects_of(text) == found
