@@ -175,6 +175,6 @@ def _after(settings: Settings, spent: Usage) -> Settings:
     tokens, seconds = settings.budget_tokens, settings.seconds
     return replace(
         settings,
-        budget_tokens=None if tokens is None else max(0, tokens - spent.evaluated),
+        budget_tokens=None if tokens is None else max(0, tokens - spent.evaluated - spent.reused),
         seconds=None if seconds is None else max(0.0, seconds - spent.seconds),
     )
