@@ -5,7 +5,8 @@ is free) and ranked by (score + λ·expected) / (1 + λ), as a search does it. n
 
 1. how the log-probabilities of a query's tokens are put together, and how much of a passage is read;
 2. the judge's scale and the prior's worth λ, on all collections together, and on all but one for the one left out;
-3. whether λ should depend on the kind of query: which λ is best where.
+3. whether λ should depend on the kind of query: which λ is best where;
+4. what reading more passages is worth.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ COMBINATIONS: dict[str, Callable[[Rows, Rows], Vector]] = {
     "surprise": lambda read, alone: _weighted(read - alone, -alone),
     "losses cut at 1 nat": lambda read, alone: np.maximum(read - alone, -1.0).mean(axis=1),
 }
+DEPTHS = (4, 8, 12, 16, 24)
 OFFSETS, WIDTHS, PRIOR_WEIGHTS = (0.2, 0.5, 0.8, 1.1, 1.5), (0.2, 0.35, 0.5, 0.8, 1.2), (0.5, 1.0, 2.0, 3.0, 5.0)
 
 
@@ -163,6 +165,10 @@ def fitted(pools: Mapping[str, Sequence[Pool]]) -> dict[str, Any]:
         "default": {"scale": _point(DEFAULT), "ndcg": values[DEFAULT]},
         "best": [{"scale": _point(point), "ndcg": values[point]} for point in ordered[:5]],
         "left_out": {name: _left_out(name, values) for name in pools},
+        "by_depth": {
+            str(depth): _valued(DEFAULT, pools, {name: [one[:depth] for one in of] for name, of in gains.items()})
+            for depth in DEPTHS
+        },
         "by_prior_weight": {
             str(weight): values[Parameters(DEFAULT.offset, DEFAULT.width, weight)] for weight in PRIOR_WEIGHTS
         },
