@@ -33,8 +33,8 @@ from lattice.models.llama.engine import LlamaEngine
 from lattice.models.prompts import LIKELIHOOD
 from lattice.models.registry import sha256_of
 from lattice.models.settings import EngineSettings
-from lattice.traversal.judges.likelihood import LEAF_SCALE
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, shortened, shown_text
+from lattice.traversal.judges.likelihood import LEAF_SCALE, WINDOW_WORDS
+from lattice.traversal.judges.reading import QUERY_WORDS, shortened, shown_text
 from lattice.traversal.search import DEFAULT_CALIBRATION
 from lattice.traversal.windows import query_stems
 from lattice.types import Filters

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from lattice.models.prompts import LIKELIHOOD
-from lattice.traversal.judges.reading import QUERY_WORDS, WINDOW_WORDS, ProbabilityReader, Scale, shortened, shown_text
+from lattice.traversal.judges.reading import QUERY_WORDS, ProbabilityReader, Scale, shortened, shown_text
 from lattice.traversal.windows import query_stems
 from lattice.types import Candidate, Judgement, OutOfTime, Slate, Usage
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "npt.NDArray[np.float32]"
 
+# More of a passage costs more and ranks no better (benchmarks/fit_likelihood.py).
+WINDOW_WORDS = 30
 # Chosen on the tuning collections with SmolLM2-135M (benchmarks/fit_likelihood.py; the optimum is flat).
 LEAF_SCALE = Scale(offset=1.1, width=0.5)
 # A node gets the score of a leaf of the same fitted probability (benchmarks/fit_scales.py): descriptions gain less than

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-# A leaf is judged by the words that match the query best: more of them cost more and rank no better
-# (docs/benchmarks.md).
-WINDOW_WORDS = 30
+# A leaf is judged by the words that match the query best. The likelihood judge reads fewer.
+WINDOW_WORDS = 60
 # A long need is read up to here, for every candidate pays for every word; what the rest would add was not measured.
 QUERY_WORDS = 64
 
