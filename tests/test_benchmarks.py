@@ -1,0 +1,134 @@
+"""The arithmetic of the benchmarks: what decides a parameter must itself be right."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from lattice.evaluate.evaluation import Moment, QueryResult
+from lattice.traversal.belief import Belief
+from lattice.traversal.calibration import Calibration
+from lattice.traversal.judges.reading import Scale
+from lattice.traversal.prior import Prior, PriorHit
+from lattice.traversal.search import DEFAULT_CALIBRATION
+from lattice.traversal.stand_ins import MemoryTree
+from lattice.types import Usage
+from tests.traversal.trees import full_tree
+
+Load = Callable[[str], ModuleType]
+
+BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
+
+
+@pytest.fixture(name="load", scope="module")
+def fixture_load() -> Iterator[Load]:
+    sys.path.insert(0, BENCHMARKS)
+    yield importlib.import_module
+    sys.path.remove(BENCHMARKS)
+
+
+@pytest.fixture(name="fit")
+def fixture_fit(load: Load) -> ModuleType:
+    return load("fit_likelihood")
+
+
+def _pool(fit: ModuleType, expected: list[float], documents: list[str], grades: dict[str, int]) -> object:
+    return fit.Pool(tuple(documents), np.array(expected), {}, np.array([-1.0]), {}, grades)
+
+
+def test_the_fit_believes_what_a_search_believes(fit: ModuleType) -> None:
+    nodes = full_tree(6, 1)
+    leaves = [node.id for node in nodes if node.is_leaf]
+    expected = [0.7, 0.5, 0.4, 0.3, 0.2, 0.1]
+    gains = np.array([0.2, 1.9, 1.1])
+    point = fit.Parameters(1.1, 0.5, DEFAULT_CALIBRATION.prior_weight)
+    found = fit.believed(point, _pool(fit, expected, [""] * 6, {}), gains)
+
+    prior = Prior(tuple(PriorHit(leaf, value) for leaf, value in zip(leaves, expected, strict=True)))
+    calibration = Calibration(point.prior_weight, DEFAULT_CALIBRATION.bias_weight)
+    belief = Belief(MemoryTree(nodes), prior, calibration, alpha=0.5, context=0.0)
+    scale = Scale(1.1, 0.5)
+    belief.observe(None, [(leaf, scale.score(float(gain))) for leaf, gain in zip(leaves, gains, strict=False)])
+    assert found.tolist() == pytest.approx([belief.latent(leaf) for leaf in leaves])
+
+
+def test_nothing_read_is_the_prior(fit: ModuleType) -> None:
+    pool = _pool(fit, [0.7, 0.5], ["a", "b"], {"b": 1})
+    assert fit.believed(fit.DEFAULT, pool, np.empty(0)).tolist() == [0.7, 0.5]
+
+
+def test_a_document_ranks_by_its_best_passage(fit: ModuleType) -> None:
+    pool = _pool(fit, [0.7, 0.6, 0.5], ["a", "a", "b"], {"b": 2, "c": 1})
+    ideal = 2.0 + 1.0 / math.log2(3)
+    assert fit._ndcg(pool.expected, pool) == pytest.approx((2.0 / math.log2(3)) / ideal)
+    assert fit._ndcg(np.array([0.1, 0.2, 0.9]), pool) == pytest.approx(2.0 / ideal)
+
+
+def test_combinations_weigh_tokens_as_they_say(fit: ModuleType) -> None:
+    alone = np.array([-1.0, -4.0], dtype=np.float32)
+    read = np.array([[0.0, -4.0], [-1.0, -3.0], [-4.0, -4.0]], dtype=np.float32)
+    values = {name: combine(read, alone).tolist() for name, combine in fit.COMBINATIONS.items()}
+    assert values["mean"] == pytest.approx([0.5, 0.5, -1.5])
+    assert values["root of surprise"] == pytest.approx([1 / 3, 2 / 3, -1.0])
+    assert values["surprise"] == pytest.approx([0.2, 0.8, -0.6])
+    assert values["losses cut at 1 nat"] == pytest.approx([0.5, 0.5, -0.5])
+
+
+def test_readings_are_centred_query_by_query(load: Load) -> None:
+    scales = load("fit_scales")
+    sample = scales._centred([(0, 3.0, True), (0, 1.0, False), (1, -2.0, False), (1, -4.0, True)])
+    assert sample.gains.tolist() == [1.0, -1.0, 1.0, -1.0]
+    assert sample.relevant.tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert sample.mean == pytest.approx((2.0 - 3.0) / 2)
+
+
+def test_a_node_gets_the_score_of_a_leaf_of_the_same_probability(load: Load) -> None:
+    scales = load("fit_scales")
+    leaf = {"mean": 0.5, "offset": 0.9, "width": 0.8}
+    node = {"mean": 0.2, "offset": 0.5, "width": 0.4}
+    code = Scale(1.1, 0.5)
+    found = scales._as_a_leaf(leaf, node, code)
+    node_scale = Scale(found["offset"], found["width"])
+    for logit in (-2.0, 0.0, 1.5):
+        of_leaf = leaf["mean"] + leaf["offset"] + logit * leaf["width"]
+        of_node = node["mean"] + node["offset"] + logit * node["width"]
+        assert node_scale.score(of_node) == pytest.approx(code.score(of_leaf), abs=1e-3)
+
+
+def test_a_curve_is_read_at_what_was_reached_within_a_budget(load: Load) -> None:
+    budgets = load("budgets")
+    moments = tuple(Moment(spent, {"nDCG@10": value}) for spent, value in ((0, 0.2), (900, 0.4), (2100, 0.6)))
+    result = QueryResult(("a",), {"nDCG@10": 0.6}, Usage(evaluated=2100), moments)
+    assert [budgets.value_at(result, budget) for budget in (500, 1000, 2000, 3000)] == [0.2, 0.4, 0.4, 0.6]
+    once = QueryResult(("a",), {"nDCG@10": 0.3}, Usage())
+    assert budgets.value_at(once, 1000) == 0.3
+
+
+def test_gains_in_a_simulated_ranking_are_ndcg(load: Load) -> None:
+    simulate = load("simulate")
+
+    class Three:
+        relevant = (7, 8, 9)
+
+    ideal = sum(1.0 / math.log2(place + 2) for place in range(3))
+    assert simulate.ndcg([7, 8, 9, 1], Three()) == pytest.approx(1.0)
+    assert simulate.ndcg([1, 7, 2], Three()) == pytest.approx((1.0 / math.log2(3)) / ideal)
+    assert simulate.ndcg([1, 2, 3], Three()) == 0.0
+
+
+def test_the_best_pair_of_shares_is_chosen_without_the_collection_left_out(load: Load) -> None:
+    stage = load("first_stage")
+    first, second = stage.GRID[:2]
+    values = {
+        name: dict.fromkeys(stage.GRID, 0.0) | {first: one, second: other}
+        for name, one, other in (("a", 0.9, 0.1), ("b", 0.2, 0.5), ("c", 0.3, 0.4))
+    }
+    assert stage._left_out("a", values) == {"words": second.words, "documents": second.documents, "ndcg": 0.1}
+    assert stage._left_out("b", values)["ndcg"] == 0.2
