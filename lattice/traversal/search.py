@@ -49,7 +49,7 @@ class SearchSettings:
     context: float = 0.1
     anchors: int = 10
     depth_discount: float = 0.5
-    margin: float | None = 0.03
+    margin: float | None = 0.05
     settled_depth: int = 10
     calibration: Calibration | None = None
 
