@@ -66,7 +66,7 @@ def measured(name: str, tokens: int, methods: list[str]) -> dict[str, Any]:
         "ndcg": {method: {budget: _mean(at) for budget, at in by.items()} for method, by in values.items()},
         "differences": _differences(values),
         "evaluated": {method: _mean(_tokens(one)) for method, one in results.items()},
-        "settled": {limit: _settled(name, limit) for limit in {2000, tokens}},
+        "settled": {limit: _settled(name, limit) for limit in sorted({2000, tokens})},
     }
 
 
@@ -84,7 +84,11 @@ def _run(name: str, methods: list[str], settings: SearchSettings) -> list[Method
         replayed=[file for file in (JUDGEMENTS / f"{name}.jsonl",) if file.exists()],
     )
     with tqdm(desc=f"{name} {settings.budget_tokens} {settings.margin}", disable=None) as bar:
-        return list(run(sample, plan, lambda *_: bar.update() and None).results)
+
+        def progress(*_: object) -> None:
+            bar.update()
+
+        return list(run(sample, plan, progress).results)
 
 
 def value_at(result: QueryResult, budget: int) -> float:

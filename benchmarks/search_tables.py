@@ -38,7 +38,8 @@ def prior_weights() -> str:
     found = record("fit-likelihood")
     rows = [("the prior alone", *_means(found["prior"]))]
     rows += [(f"λ = {float(weight):g}", *_means(values)) for weight, values in found["by_prior_weight"].items()]
-    rows += [(f"λ = 3, {depth} passages", *_means(values)) for depth, values in found["by_depth"].items()]
+    default = f"λ = {found['default']['scale']['prior_weight']:g}"
+    rows += [(f"{default}, {depth} passages", *_means(values)) for depth, values in found["by_depth"].items()]
     chosen = {name: one["ndcg"] for name, one in found["left_out"].items()}
     rows.append(("left out", *_means(chosen)))
     return block(Table(("nDCG@10", *_NAMES, "mean"), tuple(rows)))

@@ -17,7 +17,8 @@ from lattice.errors import IndexProblem
 from lattice.types import Filters, Hit, Question
 
 if TYPE_CHECKING:
-    from lattice.lattice import Answer, Lattice
+    from lattice.answering import Answer
+    from lattice.lattice import Lattice
     from lattice.models.llama.engine import LlamaEngine
     from lattice.models.remote.model import RemoteModel
     from lattice.store.store import Store

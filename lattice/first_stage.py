@@ -38,6 +38,19 @@ class _Vectors:
     row_of: npt.NDArray[np.intp]
 
 
+_Words = tuple[list[tuple[int, float]], list[tuple[int, float]]]  # passages and documents, with their BM25 scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What was found by words, and for what."""
+
+    query: str
+    build: str
+    admission: Admission | None
+    found: _Words
+
+
 class FirstStage:
     """Lexical and vector search over one store; the vectors are loaded on first use and held."""
 
@@ -45,6 +58,7 @@ class FirstStage:
         self._store = store
         self._vectors: _Vectors | None = None
         self._build: str | None = None
+        self._last: _Sought | None = None
 
     def at_once(self, query: str, admission: Admission | None = None) -> Prior:
         """Give what words alone expect: fast, for neither numpy nor vectors have to be loaded."""
@@ -84,14 +98,21 @@ class FirstStage:
         """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted."""
         return _nearest(self._cosines(query, admission), limit)
 
-    def _words(
-        self, query: str, admission: Admission | None
-    ) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-        passages, documents = (admission.passages, admission.documents) if admission else (None, None)
-        return (
-            self._store.lexical(query, _FOUND, passages),
-            self._store.lexical(query, _FOUND, documents, Unit.DOCUMENTS),
-        )
+    def _words(self, query: str, admission: Admission | None) -> _Words:
+        """Search by words; what was asked for last is held, for a search wants it twice: at once, and fused."""
+        build, last = self._store.status().build, self._last
+        if last is None or (last.query, last.build) != (query, build) or last.admission is not admission:
+            passages, documents = (admission.passages, admission.documents) if admission else (None, None)
+            self._last = last = _Sought(
+                query,
+                build,
+                admission,
+                (
+                    self._store.lexical(query, _FOUND, passages),
+                    self._store.lexical(query, _FOUND, documents, Unit.DOCUMENTS),
+                ),
+            )
+        return last.found
 
     def _cosines(self, query: str, admission: Admission | None) -> npt.NDArray[np.float32]:
         """Give the cosine of every passage; 0 where it is not admitted."""

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from lattice.models.remote.server import Server
     from lattice.traversal.understanding import Scribe
 
-__all__ = ["Answer", "Lattice", "Model", "Settings"]
-
 Model = str | Path | None
 """A GGUF file or a registered model's name; "auto" for LATTICE_MODEL, else the embedded model, else none; None to
 search without a model."""

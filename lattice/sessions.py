@@ -27,7 +27,7 @@ _NAME = re.compile(r"\w[\w.-]{0,39}")  # a file's name on every system, with let
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Turn:
     """A question of a session: as it was asked, as it was understood, of which index, and when (ISO 8601, UTC)."""
 
     text: str
@@ -42,7 +42,7 @@ class Session:
 
     name: str
     path: Path
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[Turn, ...] = ()
     problem: str | None = None
 
 
@@ -66,7 +66,7 @@ def session(name: str, environ: Mapping[str, str]) -> Session | None:
             return None
         if record["schema_version"] > _VERSION:
             raise SessionProblem(f"{path} was written by a later version of lattice: upgrade lattice-search.")
-        return Session(name, path, tuple(_asked(one) for one in record["asked"]))
+        return Session(name, path, tuple(_turn(one) for one in record["asked"]))
 
 
 def sessions(environ: Mapping[str, str]) -> list[Session]:
@@ -83,7 +83,7 @@ def sessions(environ: Mapping[str, str]) -> list[Session]:
     return found
 
 
-def remember(name: str, asked: Asked, environ: Mapping[str, str]) -> str | None:
+def remember(name: str, asked: Turn, environ: Mapping[str, str]) -> str | None:
     """Add a question to a session, and let go of its oldest beyond KEPT; None, or why it could not be kept."""
     path = sessions_folder(environ) / f"{check_name(name)}{_SUFFIX}"
     try:
@@ -133,11 +133,11 @@ def _read_problems(name: str, path: Path) -> Iterator[None]:
         ) from error
 
 
-def _asked(record: dict[str, Any]) -> Asked:
-    values = {name: record[name] for name in Asked.__dataclass_fields__}
+def _turn(record: dict[str, Any]) -> Turn:
+    values = {name: record[name] for name in Turn.__dataclass_fields__}
     if not all(isinstance(value, str) for value in values.values()):
         raise TypeError(f"something is no text in {record!r:.200}")
-    return Asked(**values)
+    return Turn(**values)
 
 
 def _lock(environ: Mapping[str, str]) -> Path:

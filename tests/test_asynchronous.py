@@ -8,20 +8,13 @@ from pathlib import Path
 import pytest
 
 from lattice import Filters, Lattice, SearchSettings
+from lattice.answering import Answer
 from lattice.errors import IndexProblem, UsageError
-from lattice.lattice import Answer
 from lattice.traversal.stand_ins import ScriptedJudge
 from lattice.types import Judgement, Slate, Usage
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 UNBOUNDED = SearchSettings(budget_tokens=None)
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("index") / "observatory.lattice"
-    Lattice.index(EXAMPLES / "observatory", path=path, model=None).close()
-    return path
 
 
 class Gate:
@@ -56,9 +49,9 @@ async def _until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-def test_it_gives_what_search_gives(index: Path) -> None:
+def test_it_gives_what_search_gives(observatory: Path) -> None:
     filters = Filters(paths=("telescope/",))
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         expected = opened.search("mirror", 3, settings=UNBOUNDED, filters=filters)
         found = asyncio.run(opened.asearch("mirror", 3, settings=UNBOUNDED, filters=filters))
         again = asyncio.run(opened.asearch("mirror", 3, settings=UNBOUNDED, filters=filters))  # in another loop
@@ -66,15 +59,15 @@ def test_it_gives_what_search_gives(index: Path) -> None:
     assert {hit.path.split("/")[0] for hit in found} == {"telescope"}
 
 
-def test_it_yields_what_iter_search_yields(index: Path) -> None:
+def test_it_yields_what_iter_search_yields(observatory: Path) -> None:
     async def collected(opened: Lattice) -> list[Answer]:
         return [answer async for answer in opened.aiter_search("telescope", settings=UNBOUNDED)]
 
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         assert asyncio.run(collected(opened)) == list(opened.iter_search("telescope", settings=UNBOUNDED))
 
 
-def test_the_event_loop_goes_on_while_a_judge_reads(index: Path, gate: Gate) -> None:
+def test_the_event_loop_goes_on_while_a_judge_reads(observatory: Path, gate: Gate) -> None:
     async def main(opened: Lattice) -> None:
         task = asyncio.create_task(opened.asearch("telescope"))
         await _until(gate.begun.is_set)
@@ -82,34 +75,34 @@ def test_the_event_loop_goes_on_while_a_judge_reads(index: Path, gate: Gate) -> 
         gate.go.set()  # a loop that was held up would never come here
         assert await task
 
-    with Lattice.open(index, judge=gate) as opened:
+    with Lattice.open(observatory, judge=gate) as opened:
         asyncio.run(main(opened))
 
 
-def test_searches_have_their_turns_one_after_the_other(index: Path, gate: Gate) -> None:
+def test_searches_have_their_turns_one_after_the_other(observatory: Path, gate: Gate) -> None:
     async def main(opened: Lattice) -> None:
         tasks = [asyncio.create_task(opened.asearch(query)) for query in ("telescope", "mirror", "dome")]
         await _until(gate.begun.is_set)
         gate.go.set()
         assert all(await asyncio.gather(*tasks))
 
-    with Lattice.open(index, judge=gate) as opened:
+    with Lattice.open(observatory, judge=gate) as opened:
         asyncio.run(main(opened))
     assert gate.most == 1
     assert list(dict.fromkeys(gate.queries)) == ["telescope", "mirror", "dome"]
     assert gate.queries == sorted(gate.queries, key=["telescope", "mirror", "dome"].index)
 
 
-def test_a_search_inside_the_loop_over_another_does_not_lock_up(index: Path) -> None:
+def test_a_search_inside_the_loop_over_another_does_not_lock_up(observatory: Path) -> None:
     async def main(opened: Lattice) -> int:
         return sum([len(await opened.asearch("mirror", 2)) async for _ in opened.aiter_search("telescope")])
 
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         assert asyncio.run(main(opened)) >= 4
 
 
 @pytest.mark.parametrize("query", ["", "telescope"])
-def test_what_goes_wrong_is_raised_where_it_is_awaited(index: Path, query: str) -> None:
+def test_what_goes_wrong_is_raised_where_it_is_awaited(observatory: Path, query: str) -> None:
     class Broken(Gate):
         def score(self, query: str, slate: Slate) -> Judgement:
             raise ZeroDivisionError("broken")
@@ -122,11 +115,11 @@ def test_what_goes_wrong_is_raised_where_it_is_awaited(index: Path, query: str) 
                 pass
         assert await opened.asearch("telescope", settings=SearchSettings(iterations=0))  # the thread lives on
 
-    with Lattice.open(index, judge=Broken()) as opened:
+    with Lattice.open(observatory, judge=Broken()) as opened:
         asyncio.run(main(opened))
 
 
-def test_a_cancelled_search_ends_at_once_and_reads_no_further(index: Path, gate: Gate) -> None:
+def test_a_cancelled_search_ends_at_once_and_reads_no_further(observatory: Path, gate: Gate) -> None:
     async def main(opened: Lattice) -> None:
         task = asyncio.create_task(opened.asearch("telescope", settings=UNBOUNDED))
         waiting = asyncio.create_task(opened.asearch("mirror", settings=UNBOUNDED))
@@ -139,12 +132,14 @@ def test_a_cancelled_search_ends_at_once_and_reads_no_further(index: Path, gate:
         gate.go.set()
         assert await opened.asearch("dome", settings=SearchSettings(iterations=1))
 
-    with Lattice.open(index, judge=gate) as opened:
+    with Lattice.open(observatory, judge=gate) as opened:
         asyncio.run(main(opened))
     assert gate.queries == ["telescope", "dome"]
 
 
-def test_cancelling_stops_the_model_of_the_thread(index: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelling_stops_the_model_of_the_thread(
+    observatory: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
 
     def stopped(self: Lattice) -> None:
@@ -162,13 +157,13 @@ def test_cancelling_stops_the_model_of_the_thread(index: Path, gate: Gate, monke
             await task
         await opened.asearch("dome", settings=SearchSettings(iterations=0))
 
-    with Lattice.open(index, judge=gate) as opened:
+    with Lattice.open(observatory, judge=gate) as opened:
         asyncio.run(main(opened))
     assert told == ["stop", "resume", "resume"]
     assert gate.queries == ["telescope"]
 
 
-def test_a_consumer_may_leave_midway(index: Path) -> None:
+def test_a_consumer_may_leave_midway(observatory: Path) -> None:
     async def main(opened: Lattice) -> None:
         stream = opened.aiter_search("telescope", settings=UNBOUNDED)
         first = await anext(stream)
@@ -179,11 +174,11 @@ def test_a_consumer_may_leave_midway(index: Path) -> None:
             break
         assert await opened.asearch("telescope")
 
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         asyncio.run(main(opened))
 
 
-def test_a_cancelled_consumer_frees_the_thread(index: Path, gate: Gate) -> None:
+def test_a_cancelled_consumer_frees_the_thread(observatory: Path, gate: Gate) -> None:
     async def consume(opened: Lattice) -> None:
         async for _ in opened.aiter_search("telescope", settings=UNBOUNDED):
             pass
@@ -197,12 +192,14 @@ def test_a_cancelled_consumer_frees_the_thread(index: Path, gate: Gate) -> None:
         gate.go.set()
         assert await opened.asearch("dome", settings=SearchSettings(iterations=0))
 
-    with Lattice.open(index, judge=gate) as opened:
+    with Lattice.open(observatory, judge=gate) as opened:
         asyncio.run(main(opened))
     assert gate.queries == ["telescope"]
 
 
-def test_closing_ends_what_runs_and_refuses_others(index: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_ends_what_runs_and_refuses_others(
+    observatory: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Lattice, "stop", lambda self: gate.go.set())
 
     async def main(opened: Lattice) -> None:
@@ -216,12 +213,12 @@ def test_closing_ends_what_runs_and_refuses_others(index: Path, gate: Gate, monk
         with pytest.raises(IndexProblem, match="closed"):
             await opened.asearch("dome")
 
-    asyncio.run(main(Lattice.open(index, judge=gate)))
+    asyncio.run(main(Lattice.open(observatory, judge=gate)))
     assert gate.queries == ["telescope"]
 
 
-def test_a_lattice_that_was_closed_unused_says_so(index: Path) -> None:
-    opened = Lattice.open(index, model=None)
+def test_a_lattice_that_was_closed_unused_says_so(observatory: Path) -> None:
+    opened = Lattice.open(observatory, model=None)
     opened.close()
     with pytest.raises(IndexProblem, match="closed"):
         asyncio.run(opened.asearch("dome"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lattice import Lattice, PaperSettings, SearchSettings
-from lattice.lattice import Answer
+from lattice.answering import Answer
 
 pytestmark = pytest.mark.model
 
@@ -25,16 +25,9 @@ QUESTIONS = ("ice crystals are growing on the chip", "who cleans the mirror, and
 LONG = SearchSettings(budget_tokens=2500, margin=None, seed_slate=4)
 
 
-@pytest.fixture(name="index", scope="module")
-def fixture_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("index") / "observatory.lattice"
-    Lattice.index(EXAMPLE, path=path, model=None).close()
-    return path
-
-
 @pytest.fixture(name="notes", scope="module")
-def fixture_notes(index: Path) -> Iterator[Lattice]:
-    with Lattice.open(index) as opened:
+def fixture_notes(observatory: Path) -> Iterator[Lattice]:
+    with Lattice.open(observatory) as opened:
         yield opened
 
 
@@ -75,18 +68,18 @@ def test_two_searches_may_go_on_side_by_side(notes: Lattice) -> None:
     assert [_account(answers) for answers in together] == alone
 
 
-def test_searching_leaves_the_index_and_its_folder_as_they_are(index: Path, notes: Lattice) -> None:
-    digest = hashlib.sha256(index.read_bytes()).hexdigest()
-    beside = sorted(path.name for path in index.parent.iterdir())
+def test_searching_leaves_the_index_and_its_folder_as_they_are(observatory: Path, notes: Lattice) -> None:
+    digest = hashlib.sha256(observatory.read_bytes()).hexdigest()
+    beside = sorted(path.name for path in observatory.parent.iterdir())
     for how in (LONG, replace(LONG, beam=2), PaperSettings(iterations=2)):
         notes.search(QUESTIONS[0], settings=how)
-    assert hashlib.sha256(index.read_bytes()).hexdigest() == digest
-    assert sorted(path.name for path in index.parent.iterdir()) == beside
+    assert hashlib.sha256(observatory.read_bytes()).hexdigest() == digest
+    assert sorted(path.name for path in observatory.parent.iterdir()) == beside
 
 
-def test_another_process_gives_the_same_ranking(index: Path, notes: Lattice, tmp_path: Path) -> None:
+def test_another_process_gives_the_same_ranking(observatory: Path, notes: Lattice, tmp_path: Path) -> None:
     here = [(hit.id, hit.relevance) for hit in notes.search(QUESTIONS[1], settings=SearchSettings(budget_tokens=900))]
-    command = [sys.executable, "-m", "lattice", "search", QUESTIONS[1], "--index", str(index), "--budget", "900"]
+    command = [sys.executable, "-m", "lattice", "search", QUESTIONS[1], "--index", str(observatory), "--budget", "900"]
     model = ["--json", "--model", str(notes.model)]
     done = subprocess.run(
         [*command, *model], capture_output=True, check=True, env={**os.environ, "LATTICE_HOME": str(tmp_path)}

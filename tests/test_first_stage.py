@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lattice.indexing import index_folder
 from lattice.models.embedders import TfidfSvd
 from lattice.store.lexical import Unit
 from lattice.store.store import Store
+from lattice.traversal.admitted import Admission
 from lattice.types import BuildSettings
 
 FILLER = "The harbour was quiet and the gulls slept on the wall until the tide came back in the grey morning. "
@@ -104,3 +106,23 @@ def test_a_share_of_nothing_is_no_vocabulary(store: Store) -> None:
     plain, none = stage.found("varnish"), stage.found("varnish", None, ("varnish",), 0.0)
     assert none[0].words == plain[0].words
     assert none[1] == plain[1]
+
+
+def test_a_search_looks_its_words_up_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    lexical = Store.lexical
+
+    def counted(self: Store, query: str, *how: Any) -> list[tuple[int, float]]:  # noqa: ANN401 - passed on
+        asked.append(query)
+        return lexical(self, query, *how)
+
+    monkeypatch.setattr(Store, "lexical", counted)
+    stage = FirstStage(store)
+    stage.at_once("varnish")
+    found = stage.prior("varnish")
+    assert asked == ["varnish"] * 2  # passages and documents
+    assert found == FirstStage(store).prior("varnish")
+    everything, nothing = (Admission(bytes([one] * 99), bytes([one] * 99), ()) for one in (1, 0))
+    assert stage.at_once("varnish", everything).hits
+    assert not stage.at_once("varnish", nothing).hits
+    assert stage.at_once("spruce") != stage.at_once("varnish")

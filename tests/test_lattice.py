@@ -20,16 +20,9 @@ from lattice.traversal.steps import Step
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("index") / "observatory.lattice"
-    Lattice.index(EXAMPLES / "observatory", path=path, model=None).close()
-    return path
-
-
 @pytest.fixture
-def notes(index: Path) -> Iterator[Lattice]:
-    with Lattice.open(index, model=None) as opened:
+def notes(observatory: Path) -> Iterator[Lattice]:
+    with Lattice.open(observatory, model=None) as opened:
         yield opened
 
 
@@ -61,18 +54,18 @@ def test_hits_are_ranked_placed_and_marked(notes: Lattice) -> None:
     assert all(step.description for step in first.trail)
 
 
-def test_the_judge_reorders_what_the_prior_found(notes: Lattice, index: Path) -> None:
+def test_the_judge_reorders_what_the_prior_found(notes: Lattice, observatory: Path) -> None:
     before = notes.search("telescope", limit=5)
     judge = ScriptedJudge({before[4].id: 1.0})
-    with Lattice.open(index, judge=judge) as opened:
+    with Lattice.open(observatory, judge=judge) as opened:
         answers = list(opened.iter_search("telescope", 5))
     assert answers[-1].hits[0].id == before[4].id
     assert answers[-1].mode == "lattice"
     assert answers[-1].hits[0].judged
 
 
-def test_answers_begin_with_lexical_hits_and_end_with_a_reason(index: Path) -> None:
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+def test_answers_begin_with_lexical_hits_and_end_with_a_reason(observatory: Path) -> None:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         answers = list(opened.iter_search("telescope", settings=SearchSettings(budget_tokens=None, iterations=2)))
     assert answers[0].step is None
     assert answers[0].hits
@@ -80,8 +73,8 @@ def test_answers_begin_with_lexical_hits_and_end_with_a_reason(index: Path) -> N
     assert answers[-1].stopped == "iterations"
 
 
-def test_the_published_search_begins_with_nothing_and_ends_with_what_it_read(index: Path) -> None:
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+def test_the_published_search_begins_with_nothing_and_ends_with_what_it_read(observatory: Path) -> None:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         answers = list(opened.iter_search("telescope", settings=PaperSettings()))
     assert answers[1].step is not None
     assert answers[1].hits == ()
@@ -91,7 +84,7 @@ def test_the_published_search_begins_with_nothing_and_ends_with_what_it_read(ind
 
 @pytest.mark.parametrize("slate_dependent", [False, True])
 def test_a_judge_with_a_slate_bias_is_followed_by_the_model_of_the_whole_tree(
-    index: Path, monkeypatch: pytest.MonkeyPatch, slate_dependent: bool
+    observatory: Path, monkeypatch: pytest.MonkeyPatch, slate_dependent: bool
 ) -> None:
     begun: list[bool] = []
 
@@ -100,7 +93,7 @@ def test_a_judge_with_a_slate_bias_is_followed_by_the_model_of_the_whole_tree(
         return search_by_evidence(*given)
 
     monkeypatch.setattr("lattice.traversal.evidence.search_by_evidence", begin)
-    with Lattice.open(index, judge=ScriptedJudge({}, slate_dependent=slate_dependent)) as opened:
+    with Lattice.open(observatory, judge=ScriptedJudge({}, slate_dependent=slate_dependent)) as opened:
         assert opened.search("telescope")
     assert begun == [True] * slate_dependent
 
@@ -153,9 +146,9 @@ def test_impossible_limits_are_refused(notes: Lattice, limit: int, bar: float) -
         notes.search("telescope", limit, min_relevance=bar)
 
 
-def test_a_home_folder_is_found_in_paths(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(index.parent))
-    with Lattice.open(f"~/{index.name}", model=None) as opened:
+def test_a_home_folder_is_found_in_paths(observatory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(observatory.parent))
+    with Lattice.open(f"~/{observatory.name}", model=None) as opened:
         assert opened.store.status().documents > 0
 
 
@@ -176,18 +169,18 @@ def test_the_tree_is_a_graph_whose_leaves_are_the_passages(notes: Lattice) -> No
     assert graph.nodes[root]["kind"] == "root"
 
 
-def test_missing_index_and_missing_model_are_errors(index: Path, tmp_path: Path) -> None:
+def test_missing_index_and_missing_model_are_errors(observatory: Path, tmp_path: Path) -> None:
     with pytest.raises(IndexNotFound):
         Lattice.open(tmp_path / "none.lattice", model=None)
     with pytest.raises(ModelNotFound):
-        Lattice.open(index, model=tmp_path / "none.gguf")
+        Lattice.open(observatory, model=tmp_path / "none.gguf")
 
 
-def test_a_search_writes_nothing_beside_the_index(notes: Lattice, index: Path) -> None:
-    before = index.read_bytes()
+def test_a_search_writes_nothing_beside_the_index(notes: Lattice, observatory: Path) -> None:
+    before = observatory.read_bytes()
     notes.search("telescope")
-    assert index.read_bytes() == before
-    assert [path.name for path in index.parent.iterdir()] == [index.name]
+    assert observatory.read_bytes() == before
+    assert [path.name for path in observatory.parent.iterdir()] == [observatory.name]
 
 
 def test_empty_and_tiny_folders_are_searched_like_any_other(tmp_path: Path) -> None:
@@ -203,11 +196,11 @@ def test_empty_and_tiny_folders_are_searched_like_any_other(tmp_path: Path) -> N
 
 
 @pytest.mark.model
-def test_the_real_model_finds_what_shares_no_words_and_repeats_itself(index: Path) -> None:
+def test_the_real_model_finds_what_shares_no_words_and_repeats_itself(observatory: Path) -> None:
     questions = json.loads((EXAMPLES / "questions.json").read_text())
     roof = next(item for item in questions if "roof" in item["question"])
     settings = SearchSettings(budget_tokens=900)
-    with Lattice.open(index) as opened:
+    with Lattice.open(observatory) as opened:
         *_, last = opened.iter_search(roof["question"], 5, settings=settings)
         again = opened.search(roof["question"], 5, settings=settings)
     assert last.mode == "lattice"
@@ -230,8 +223,8 @@ def test_an_open_object_moves_on_to_another_index_in_the_same_place(tmp_path: Pa
         assert {hit.path for hit in notes.search("plain bat")} == {"bat.txt", "owl.txt"}
 
 
-def test_closing_midway_and_using_it_after_are_told_plainly(index: Path) -> None:
-    opened = Lattice.open(index, model=None)
+def test_closing_midway_and_using_it_after_are_told_plainly(observatory: Path) -> None:
+    opened = Lattice.open(observatory, model=None)
     midway = opened.iter_search("telescope")
     next(midway)
     opened.close()
@@ -241,8 +234,8 @@ def test_closing_midway_and_using_it_after_are_told_plainly(index: Path) -> None
 
 
 @pytest.mark.model
-def test_closing_frees_the_model(index: Path) -> None:
-    opened = Lattice.open(index)
+def test_closing_frees_the_model(observatory: Path) -> None:
+    opened = Lattice.open(observatory)
     judge = opened.judge()
     assert isinstance(judge, LikelihoodJudge)
     opened.close()

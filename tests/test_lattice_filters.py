@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lattice import Filters, Lattice, SearchSettings
+from lattice.answering import Answer
 from lattice.errors import UsageError
-from lattice.lattice import Answer
 from lattice.traversal.admitted import BETWEEN_NAMES
 from lattice.traversal.prior import Found
 from lattice.traversal.stand_ins import ScriptedJudge

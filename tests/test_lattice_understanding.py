@@ -27,16 +27,9 @@ FOLLOW_UP = Question("and how often?", (FIRST,))
 REWRITTEN = {"query": "how often the mirror is cleaned", "problem": "The care of a mirror.", "words": ["dust", "wash"]}
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("index") / "observatory.lattice"
-    Lattice.index(OBSERVATORY, path=path, model=None).close()
-    return path
-
-
 @pytest.fixture
-def notes(index: Path) -> Iterator[Lattice]:
-    with Lattice.open(index, model=None) as opened:
+def notes(observatory: Path) -> Iterator[Lattice]:
+    with Lattice.open(observatory, model=None) as opened:
         yield opened
 
 
@@ -85,22 +78,22 @@ def test_without_a_model_expanding_is_told_to_be_left_out(notes: Lattice) -> Non
     assert last.hits == list(notes.iter_search(FIRST))[-1].hits
 
 
-def test_a_judge_of_ones_own_writes_nothing_and_is_given_the_query_that_stands_alone(index: Path) -> None:
+def test_a_judge_of_ones_own_writes_nothing_and_is_given_the_query_that_stands_alone(observatory: Path) -> None:
     class Listening(ScriptedJudge):
         def score(self, query: str, slate: Any) -> Any:  # noqa: ANN401 - as it comes
             heard.add(query)
             return super().score(query, slate)
 
     heard: set[str] = set()
-    with Lattice.open(index, judge=Listening({})) as opened:
+    with Lattice.open(observatory, judge=Listening({})) as opened:
         opened.search(FOLLOW_UP)
         assert opened.scribe() is None
     assert heard == {"cleans mirror how often?"}
 
 
-def test_a_server_rewrites_and_expands_before_it_reads(index: Path) -> None:
+def test_a_server_rewrites_and_expands_before_it_reads(observatory: Path) -> None:
     act = _server(says(json.dumps(REWRITTEN)), reader("mirror"))
-    with serving(act) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with serving(act) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         answers = list(opened.iter_search(FOLLOW_UP))
         asked = [body["messages"][1]["content"] for body in server.questions]
     first, last = answers[0], answers[-1]
@@ -116,9 +109,9 @@ def test_a_server_rewrites_and_expands_before_it_reads(index: Path) -> None:
     assert last.understood.usage.evaluated == 100
 
 
-def test_a_server_is_asked_once_more_only_where_it_was_wanted(index: Path) -> None:
+def test_a_server_is_asked_once_more_only_where_it_was_wanted(observatory: Path) -> None:
     act = _server(says(json.dumps(REWRITTEN)), reader("mirror"))
-    with serving(act) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with serving(act) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         opened.search(FIRST)
         opened.search(Question(FIRST, expand=False))
         assert not any("Last question" in _content(body) or "Question:" in _content(body) for body in server.questions)
@@ -134,13 +127,13 @@ def _content(body: dict[str, Any]) -> str:
     return content
 
 
-def test_what_is_understood_counts_against_the_tokens(index: Path) -> None:
+def test_what_is_understood_counts_against_the_tokens(observatory: Path) -> None:
     act = _server(says(json.dumps(REWRITTEN)), reader("mirror"))
     settings = SearchSettings(budget_tokens=1200)
-    with serving(act) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with serving(act) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         read = [_searched(opened, question, settings).usage for question in (FOLLOW_UP, "cleans mirror how often?")]
     assert all(usage.evaluated <= 1200 for usage in read)
-    with serving(act) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with serving(act) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         last = _searched(opened, FOLLOW_UP, SearchSettings(budget_tokens=100))
         assert not any("Last question" in _content(body) for body in server.questions)
     assert last.understood is not None
@@ -153,18 +146,21 @@ def _searched(opened: Lattice, question: str | Question, settings: SearchSetting
     return last
 
 
-def test_what_was_understood_leaves_less_to_read(index: Path) -> None:
+def test_what_was_understood_leaves_less_to_read(observatory: Path) -> None:
     costly = says(json.dumps(REWRITTEN), {"prompt_tokens": 1150, "completion_tokens": 9})
-    with serving(_server(costly, reader("mirror"))) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with (
+        serving(_server(costly, reader("mirror"))) as server,
+        Lattice.open(observatory, server=Server(server.url)) as opened,
+    ):
         last = _searched(opened, FOLLOW_UP, SearchSettings(budget_tokens=1200))
         assert len(server.questions) == 1
     assert (last.stopped, last.usage.evaluated) == ("budget", 1150)
     assert last.hits
 
 
-def test_a_server_that_writes_nothing_of_use_is_read_with_all_the_same(index: Path) -> None:
+def test_a_server_that_writes_nothing_of_use_is_read_with_all_the_same(observatory: Path) -> None:
     act = _server(says("I cannot."), reader("mirror"))
-    with serving(act) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with serving(act) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         last = _searched(opened, FOLLOW_UP, SearchSettings())
     assert last.hits[0].judged
     assert last.understood is not None
@@ -172,8 +168,8 @@ def test_a_server_that_writes_nothing_of_use_is_read_with_all_the_same(index: Pa
     assert "wrote 'I cannot.'" in str(last.understood.notice)
 
 
-def test_the_seconds_hold_while_a_question_is_understood(index: Path) -> None:
-    with serving(hangs) as server, Lattice.open(index, server=Server(server.url)) as opened:
+def test_the_seconds_hold_while_a_question_is_understood(observatory: Path) -> None:
+    with serving(hangs) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         last = _searched(opened, FOLLOW_UP, SearchSettings(seconds=0.6))
         assert not server.released.is_set()
     assert last.stopped == "seconds"
@@ -181,17 +177,17 @@ def test_the_seconds_hold_while_a_question_is_understood(index: Path) -> None:
     assert "the time for it was over" in str(last.understood and last.understood.notice)
 
 
-def test_a_server_that_is_away_is_an_error_as_it_is_for_the_judge(index: Path) -> None:
-    with Lattice.open(index, server=Server("http://127.0.0.1:1", retries=0)) as opened:
+def test_a_server_that_is_away_is_an_error_as_it_is_for_the_judge(observatory: Path) -> None:
+    with Lattice.open(observatory, server=Server("http://127.0.0.1:1", retries=0)) as opened:
         answers = opened.iter_search(FOLLOW_UP)
         assert next(answers).hits
         with pytest.raises(ServerProblem, match="No server answers"):
             next(answers)
 
 
-def test_what_one_question_is_about_is_not_told_of_the_next(index: Path) -> None:
+def test_what_one_question_is_about_is_not_told_of_the_next(observatory: Path) -> None:
     act = _server(says(json.dumps(REWRITTEN)), reader("mirror"))
-    with serving(act) as server, Lattice.open(index, server=Server(server.url)) as opened:
+    with serving(act) as server, Lattice.open(observatory, server=Server(server.url)) as opened:
         opened.search(FOLLOW_UP)
         before = len(server.questions)
         opened.search(FIRST)
@@ -213,10 +209,10 @@ class Loaded(Engine):
     [(135_000_000, "generative", False), (2_000_000_000, "generative", True), (4_000_000_000, "reranker", None)],
 )
 def test_who_rewrites_depends_on_kind_and_size(
-    index: Path, parameters: int, kind: ModelKind, rewrites: bool | None
+    observatory: Path, parameters: int, kind: ModelKind, rewrites: bool | None
 ) -> None:
     engine = Loaded(text=json.dumps(REWRITTEN), parameters=parameters, kind=kind)
-    with Lattice.open(index, judge=ListwiseJudge(engine)) as opened:
+    with Lattice.open(observatory, judge=ListwiseJudge(engine)) as opened:
         opened._engine = engine  # type: ignore[assignment]
         scribe = opened.scribe()
         last = _searched(opened, FOLLOW_UP, SearchSettings(iterations=1))
@@ -229,20 +225,20 @@ def test_who_rewrites_depends_on_kind_and_size(
     assert all(("what it is about" in dynamic) == bool(rewrites) for dynamic in told)
 
 
-def test_asyncio_takes_questions_too(index: Path) -> None:
+def test_asyncio_takes_questions_too(observatory: Path) -> None:
     async def found(opened: Lattice) -> tuple[Any, list[Answer]]:
         hits = await opened.asearch(FOLLOW_UP, 3)
         return hits, [answer async for answer in opened.aiter_search(FOLLOW_UP, 3)]
 
-    with Lattice.open(index, judge=ScriptedJudge({})) as opened:
+    with Lattice.open(observatory, judge=ScriptedJudge({})) as opened:
         expected = list(opened.iter_search(FOLLOW_UP, 3))
         assert asyncio.run(found(opened)) == (list(expected[-1].hits), expected)
 
 
 @pytest.mark.model
-def test_the_real_model_expands_within_the_budget(index: Path) -> None:
+def test_the_real_model_expands_within_the_budget(observatory: Path) -> None:
     settings = SearchSettings(budget_tokens=600)
-    with Lattice.open(index, model=embedded_model()) as opened:
+    with Lattice.open(observatory, model=embedded_model()) as opened:
         plain = _searched(opened, "cleans mirror how often?", settings)
         followed = _searched(opened, FOLLOW_UP, settings)
         expanded = _searched(opened, Question(FIRST, expand=True), settings)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lattice.errors import SessionProblem, UsageError
-from lattice.sessions import KEPT, Asked, check_name, forget, no_session, remember, session, sessions
+from lattice.sessions import KEPT, Turn, check_name, forget, no_session, remember, session, sessions
 from tests.cli.folder import environment
 
 
@@ -22,8 +22,8 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"LATTICE_HOME": str(tmp_path / "home")}
 
 
-def _asked(text: str) -> Asked:
-    return Asked(text, f"{text}, understood", "/notes.lattice", "2026-01-02T03:04:05+00:00")
+def _turn(text: str) -> Turn:
+    return Turn(text, f"{text}, understood", "/notes.lattice", "2026-01-02T03:04:05+00:00")
 
 
 def _texts(name: str, home: dict[str, str]) -> list[str]:
@@ -34,7 +34,7 @@ def _texts(name: str, home: dict[str, str]) -> list[str]:
 def test_what_was_asked_comes_back_in_order_and_only_under_its_name(home: dict[str, str]) -> None:
     assert session("garden", home) is None
     for text in ("how do I prune roses", "and in winter?\n\x1b[2J", "搜索 \ud800"):
-        assert remember("garden", _asked(text), home) is None
+        assert remember("garden", _turn(text), home) is None
     assert _texts("garden", home) == ["how do I prune roses", "and in winter?\n\x1b[2J", "搜索 \ud800"]
     assert _texts("kitchen", home) == []
     assert [one.name for one in sessions(home)] == ["garden"]
@@ -42,14 +42,14 @@ def test_what_was_asked_comes_back_in_order_and_only_under_its_name(home: dict[s
 
 def test_the_oldest_are_let_go(home: dict[str, str]) -> None:
     for number in range(KEPT + 5):
-        remember("garden", _asked(f"question {number}"), home)
+        remember("garden", _turn(f"question {number}"), home)
     assert _texts("garden", home) == [f"question {number}" for number in range(5, KEPT + 5)]
 
 
 def test_nothing_is_there_before_it_is_asked_for_and_its_owner_alone_reads_it(home: dict[str, str]) -> None:
     assert sessions(home) == []
     assert not Path(home["LATTICE_HOME"]).exists()
-    remember("garden", _asked("roses"), home)
+    remember("garden", _turn("roses"), home)
     (path,) = [one.path for one in sessions(home)]
     assert path == Path(home["LATTICE_HOME"]) / "sessions" / "garden.json"
     if sys.platform != "win32":
@@ -59,7 +59,7 @@ def test_nothing_is_there_before_it_is_asked_for_and_its_owner_alone_reads_it(ho
 
 def test_forgotten_is_gone(home: dict[str, str]) -> None:
     for name in ("garden", "kitchen"):
-        remember(name, _asked("roses"), home)
+        remember(name, _turn("roses"), home)
     forget("garden", home)
     assert [one.name for one in sessions(home)] == ["kitchen"]
     with pytest.raises(SessionProblem, match=r"There is no session garden. Sessions: kitchen"):
@@ -69,7 +69,7 @@ def test_forgotten_is_gone(home: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", ".hidden", "-x", "a b", "a\n", "x" * 41, "a.", "a:b"])
 def test_a_name_that_is_no_files_name_is_refused(home: dict[str, str], name: str) -> None:
-    for use in (check_name, lambda one: session(one, home), lambda one: remember(one, _asked("x"), home)):
+    for use in (check_name, lambda one: session(one, home), lambda one: remember(one, _turn("x"), home)):
         with pytest.raises(UsageError, match="cannot name a session"):
             use(name)
     with pytest.raises(UsageError):
@@ -105,27 +105,27 @@ DAMAGED = [
 
 @pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_record_is_told_with_its_cure_and_left_as_it_is(home: dict[str, str], text: str) -> None:
-    remember("garden", _asked("roses"), home)
-    remember("kitchen", _asked("knives"), home)
+    remember("garden", _turn("roses"), home)
+    remember("kitchen", _turn("knives"), home)
     path = Path(home["LATTICE_HOME"]) / "sessions" / "garden.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(SessionProblem, match=r"is damaged .* `lattice sessions forget garden`") as caught:
         session("garden", home)
     assert str(path) in str(caught.value)
-    assert "is damaged" in str(remember("garden", _asked("lilies"), home))
+    assert "is damaged" in str(remember("garden", _turn("lilies"), home))
     assert path.read_text(encoding="latin-1") == text
     assert [(one.name, one.problem is None) for one in sessions(home)] == [("garden", False), ("kitchen", True)]
     forget("garden", home)
-    assert remember("garden", _asked("lilies"), home) is None
+    assert remember("garden", _turn("lilies"), home) is None
 
 
 def test_a_record_of_a_later_version_is_not_touched(home: dict[str, str]) -> None:
-    remember("garden", _asked("roses"), home)
+    remember("garden", _turn("roses"), home)
     path = Path(home["LATTICE_HOME"]) / "sessions" / "garden.json"
     path.write_text(json.dumps({"schema_version": 2, "turns": []}))
     with pytest.raises(SessionProblem, match="later version of lattice: upgrade"):
         session("garden", home)
-    assert "later version" in str(remember("garden", _asked("lilies"), home))
+    assert "later version" in str(remember("garden", _turn("lilies"), home))
 
 
 def test_what_cannot_be_read_or_written_is_told(home: dict[str, str]) -> None:
@@ -137,11 +137,11 @@ def test_what_cannot_be_read_or_written_is_told(home: dict[str, str]) -> None:
         forget("garden", home)
     blocked = {"LATTICE_HOME": str(folder / "file")}
     (folder / "file").write_text("in the way")
-    assert "cannot be written" in str(remember("garden", _asked("roses"), blocked))
+    assert "cannot be written" in str(remember("garden", _turn("roses"), blocked))
 
 
 def test_what_is_no_record_of_ours_is_no_session(home: dict[str, str]) -> None:
-    remember("garden", _asked("roses"), home)
+    remember("garden", _turn("roses"), home)
     folder = Path(home["LATTICE_HOME"]) / "sessions"
     for name in (".garden.json-abc", "a b.json", "notes.txt"):
         (folder / name).write_text("{}")
@@ -150,9 +150,9 @@ def test_what_is_no_record_of_ours_is_no_session(home: dict[str, str]) -> None:
 
 def test_processes_at_once_lose_nothing_of_each_others(tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom lattice.sessions import Asked, remember\n"
+        "import os, sys\nfrom lattice.sessions import Turn, remember\n"
         "for i in range(4):\n"
-        "    assert remember('s', Asked(f'{sys.argv[1]} {i}', '', '', ''), os.environ) is None"
+        "    assert remember('s', Turn(f'{sys.argv[1]} {i}', '', '', ''), os.environ) is None"
     )
     running = [
         subprocess.Popen([sys.executable, "-c", code, str(number)], env=environment(tmp_path)) for number in range(4)

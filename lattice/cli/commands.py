@@ -22,7 +22,7 @@ from lattice.cli.options import check_environment, named_by_environment
 from lattice.cli.search import search_command
 from lattice.cli.sessions import sessions_group
 from lattice.cli.show import show_command
-from lattice.cli.terminal import notice, wants_plain
+from lattice.cli.terminal import drop_unwritten, notice, wants_plain
 from lattice.cli.tree import tree_command
 from lattice.errors import EXIT_INTERRUPTED, EXIT_PROBLEM, IndexProblem, LatticeError
 
@@ -85,7 +85,7 @@ def _problems_told() -> Iterator[None]:
         _fail("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader has seen enough (`| head`).
-        _drop_output()
+        drop_unwritten(sys.stdout)
         raise click.exceptions.Exit(0) from None
     except OSError as error:
         about = f"{error.filename}: " if error.filename else ""
@@ -99,16 +99,8 @@ def _fail(message: str, code: int) -> NoReturn:
     if os.environ.get(_DEBUG_VARIABLE):
         traceback.print_exc()
     notice(f"error: {message}")
-    _drop_output()
+    drop_unwritten(sys.stdout)
     raise click.exceptions.Exit(code)
-
-
-def _drop_output() -> None:
-    # What is still buffered and cannot be written must not raise again when Python ends.
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lattice.lattice import Answer
+    from lattice.answering import Answer
     from lattice.store.store import Store
     from lattice.traversal.steps import JudgedSlate, Scored, Step
     from lattice.types import Hit, Location, Node, Passage, Understanding, Usage

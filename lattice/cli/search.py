@@ -24,7 +24,8 @@ from lattice.cli.views import View, view_for
 from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from lattice.lattice import Answer, Lattice
+    from lattice.answering import Answer
+    from lattice.lattice import Lattice
     from lattice.models.remote.server import Server
     from lattice.models.settings import EngineSettings
     from lattice.traversal.judges.choice import JudgeName

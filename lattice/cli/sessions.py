@@ -74,14 +74,14 @@ def question_of(ctx: click.Context, query: str, *, reads: bool) -> Question:
 
 def keep_question(ctx: click.Context, answer: Answer, index: Path) -> None:
     """Add what was asked to its session, where it has one; says on standard error where that fails."""
-    from lattice.sessions import Asked, remember
+    from lattice.sessions import Turn, remember
 
     name = ctx.meta[_SESSION]
     if name is None:
         return
     understood = answer.understood.query if answer.understood else answer.query
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    problem = remember(name, Asked(answer.query, understood, str(index.resolve()), now), os.environ)
+    problem = remember(name, Turn(answer.query, understood, str(index.resolve()), now), os.environ)
     if problem is not None:
         notice(f"Session {name} will not know this question. {problem}")
 

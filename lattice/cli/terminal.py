@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -102,8 +101,23 @@ def dim(text: str) -> str:
 
 def notice(text: str) -> None:
     """Tell the user something on standard error, which keeps standard output for data."""
-    with contextlib.suppress(OSError):  # standard error is full or gone: there is nobody left to tell
-        click.echo(clean(text), err=True)
+    say(clean(text))
+
+
+def say(line: str) -> None:
+    """Print a line that is clean, and may be styled, on standard error."""
+    try:
+        click.echo(line, err=True)
+    except OSError:  # it is full or gone: there is nobody left to tell
+        drop_unwritten(sys.stderr)
+
+
+def drop_unwritten(stream: TextIO) -> None:
+    """Let go of what is buffered and cannot be written: it must not raise again when Python ends."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def counted(number: int, thing: str) -> str:

@@ -17,10 +17,10 @@ from lattice.cli.render import (
     understood_lines,
     usage_words,
 )
-from lattice.cli.terminal import columns, dim, is_terminal, print_json
+from lattice.cli.terminal import columns, dim, is_terminal, print_json, say
 
 if TYPE_CHECKING:
-    from lattice.lattice import Answer
+    from lattice.answering import Answer
     from lattice.store.store import Store
 
 
@@ -73,7 +73,7 @@ class _Once:
 
     def finish(self, answer: Answer) -> None:
         for line in understood_lines(answer.understood):
-            click.echo(line, err=True)
+            say(line)
         for line in _lines(answer):
             click.echo(line)
 

@@ -136,10 +136,13 @@ class RecordedReader:
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
             try:
                 key, surprises, tokens, seconds = json.loads(line)
-            except ValueError:
+                known = _Known(int(tokens), None if surprises is None else tuple(map(int, surprises)), float(seconds))
+            except (ValueError, TypeError):
+                continue  # cut short, or of a version that kept means: it is read again
+            if known.surprises == ():
                 continue
             if surprises is not None or key not in self._known:
-                self._known[key] = _Known(int(tokens), None if surprises is None else tuple(surprises), seconds)
+                self._known[key] = known
 
     def _loaded(self) -> ProbabilityReader:
         if self._engine is None:

@@ -37,7 +37,7 @@ BARE = Frame()
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     """What a server is asked: two messages, the JSON schema of the answer, and how many tokens it may take."""
 
     system: str

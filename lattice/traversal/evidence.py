@@ -98,7 +98,7 @@ def search_by_evidence(
         lambda: belief.openings(size, beam),
         settings,
         costs,
-        lambda openings: settings.margin is not None and openings[0].promise < model.enough,
+        lambda openings, _: settings.margin is not None and openings[0].promise < model.enough,
     )
 
 

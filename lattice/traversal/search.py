@@ -57,6 +57,9 @@ class SearchSettings:
 Costs = Callable[[str, Sequence[Candidate]], list[int]]
 """Tells the tokens that judging each candidate takes, as if nothing were kept; what the query costs is on the first."""
 
+Settled = Callable[[list[Opening], Sequence[Ranked]], bool]
+"""Whether nothing of what could be read next would change the first hits of the ranking."""
+
 
 class View(Protocol):
     """What a walk believes: learns from every slate, and tells what nodes are worth."""
@@ -112,7 +115,7 @@ def search(
         lambda: _openings(belief, settings),
         settings,
         costs,
-        lambda openings: _is_settled(belief, openings, settings),
+        lambda openings, ranking: _is_settled(belief, openings, ranking, settings),
     )
 
 
@@ -124,7 +127,7 @@ def explore(
     openings: Callable[[], list[Opening]],
     settings: SearchSettings,
     costs: Costs | None = None,
-    settled: Callable[[list[Opening]], bool] = lambda _: False,
+    settled: Settled = lambda _openings, _ranking: False,
 ) -> Iterator[Step]:
     """Yield a step for every iteration of the loop that all walks share, until a limit ends it or nothing is left.
 
@@ -136,15 +139,15 @@ def explore(
     usage, iteration, spent = Usage(), 0, 0
     stopped = None
     step = Step(0, (), belief.ranking(), usage)
-    purse = _Purse(query, tree, judge, belief, settings, costs or _guess_costs)
+    maker = _SlateMaker(query, tree, judge, belief, settings, costs or _guess_costs)
     while stopped is None:
         chosen: list[Opening] = []
         price = 0
         stopped = _limit(settings, iteration, started)
         if stopped is None:
             found = openings()
-            chosen, price = purse.choose(found, spent)
-            stopped = _ending(found, chosen, settled)
+            chosen, price = maker.choose(found, spent)
+            stopped = _ending(found, chosen, settled, step.ranking)
         if stopped is not None:
             break
         yield step
@@ -172,11 +175,11 @@ def _limit(settings: SearchSettings, iteration: int, started: float) -> str | No
     return None
 
 
-def _ending(found: list[Opening], chosen: list[Opening], settled: Callable[[list[Opening]], bool]) -> str | None:
+def _ending(found: list[Opening], chosen: list[Opening], settled: Settled, ranking: Sequence[Ranked]) -> str | None:
     """Say why nothing is to be read of what was found; None where `chosen` is."""
     if not found:
         return "exhausted"
-    if settled(found):
+    if settled(found, ranking):
         return "settled"
     return None if chosen else "budget"
 
@@ -193,16 +196,14 @@ def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     return sorted(found, key=lambda opening: (-opening.promise, opening.origin or 0))
 
 
-def _is_settled(belief: Belief, openings: list[Opening], settings: SearchSettings) -> bool:
+def _is_settled(belief: Belief, openings: list[Opening], ranking: Sequence[Ranked], settings: SearchSettings) -> bool:
     """Whether nothing that could be read is expected to come near the first hits, all of which have been read."""
-    if settings.margin is None:
+    first = ranking[: settings.settled_depth]
+    if settings.margin is None or len(first) < settings.settled_depth or not all(one.judged for one in first):
         return False
-    first = belief.ranking()[: settings.settled_depth]
-    if len(first) < settings.settled_depth or not all(one.judged for one in first):
-        return False
-    seeds = max((belief.relevance(seed) for seed in belief.unread_seeds(1)), default=0.0)
-    branches = max((one.promise for one in openings if one.origin is not None), default=0.0)
-    return max(seeds, branches) + settings.margin < first[-1].relevance
+    # A seed slate begins with the best unread leaf.
+    near = max(belief.relevance(one.nodes[0]) if one.origin is None else one.promise for one in openings)
+    return near + settings.margin < first[-1].relevance
 
 
 def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
@@ -219,8 +220,8 @@ def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening
 
 
 @dataclass(frozen=True, slots=True)
-class _Purse:
-    """What a walk pays with: makes slates of openings, as many as the budget has room for."""
+class _SlateMaker:
+    """Makes slates of openings, as many as the budget has room for."""
 
     query: str
     tree: Tree

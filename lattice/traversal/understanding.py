@@ -15,11 +15,11 @@ from lattice.errors import ModelUnusable
 from lattice.models.prompts import (
     UNDERSTAND_SYSTEM,
     Prompt,
+    Request,
     estimated_tokens,
     understand_dynamic,
     understand_static,
 )
-from lattice.models.prompts import Question as Request
 from lattice.tokens import STOPWORDS, stem, tokens
 from lattice.traversal.followups import stand_alone
 from lattice.traversal.judges.answers import objects_of

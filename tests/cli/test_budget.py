@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lattice.lattice import Answer, Lattice
+from lattice.answering import Answer
+from lattice.lattice import Lattice
 from lattice.traversal.search import SearchSettings
 from tests.cli.conftest import Invoke
 from tests.cli.values import ANSWER

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
+from lattice.answering import Answer
 from lattice.cli.budget import budget_option, method_option
-from lattice.lattice import Answer, Lattice
+from lattice.lattice import Lattice
 from lattice.store.places import last_hits
 from lattice.traversal.paper import PaperSettings
 from lattice.traversal.search import SearchSettings

@@ -49,8 +49,11 @@ def test_a_full_standard_output_is_one_message(place: Place, arguments: str) -> 
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
-def test_a_full_standard_error_costs_only_the_notices(place: Place) -> None:
-    done = shell(place, f"cd / && {LATTICE} search roses --no-model 2>{FULL}")
+@pytest.mark.parametrize("environment", ["PYTHONUNBUFFERED=", "PYTHONUNBUFFERED=1"])
+@pytest.mark.parametrize("options", ["", "--session garden"])
+def test_a_full_standard_error_costs_only_the_notices(place: Place, environment: str, options: str) -> None:
+    shell(place, f"{LATTICE} search bees --no-model {options}")
+    done = shell(place, f"cd / && {environment} {LATTICE} search roses --no-model {options} 2>{FULL}")
     assert done.returncode == 0
     assert "garden/roses.md:1" in done.stdout
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lattice.lattice import Answer
+from lattice.answering import Answer
 from lattice.types import Hit, Location, TrailNode, Usage
 
 HIT = Hit(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lattice.evaluate.recorded import RecordedReader, RecordedReading
 from lattice.models.prompts import BARE, Frame
@@ -105,6 +106,15 @@ def test_a_line_cut_short_is_read_again(tmp_path: Path) -> None:
     with RecordedReader(path, "m", lambda: engine) as after:
         after.continuation_logprobs(["a"], "q")
         assert (after.read, after.replayed) == (0, 1)
+
+
+@pytest.mark.parametrize("kept", ["-1.5", '"x"', "{}", "true"])
+def test_a_line_of_another_form_is_read_again(tmp_path: Path, kept: str) -> None:
+    engine, path = Engine(), tmp_path / "record.jsonl"
+    _read(path, engine, ["a"])
+    path.write_text(path.read_text().replace("[1000,500]", kept))
+    assert _first_tokens(_read(path, engine, ["a"])) == [-1.0]
+    assert engine.read == ["a", "a"]
 
 
 def test_what_is_kept_holds_no_text(tmp_path: Path) -> None:

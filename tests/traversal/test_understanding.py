@@ -24,20 +24,15 @@ from lattice.tokens import stems
 from lattice.traversal.understanding import EARLIER, LocalScribe, RemoteScribe, grammar, schema, understand
 from lattice.types import OutOfTime, Question, Understanding, Usage
 from tests.models.remote.scripted import hangs, says, serving, unused_url
+from tests.traversal.writers import WordsAreTokens, Wrote
 
 HISTORY = ("how do I prune roses",)
 ALL = ("query", "problem", "words")
 REWRITTEN = {"query": "pruning roses in winter", "problem": "When roses are cut back.", "words": ["frost", "buds"]}
 
 
-@dataclass(frozen=True)
-class Wrote:
-    text: str
-    usage: Usage = Usage(evaluated=50, generated=9, calls=1, seconds=0.5)  # noqa: RUF009 - frozen
-
-
 @dataclass
-class Engine:
+class Engine(WordsAreTokens):
     """Writes what it is told to; a word is a token."""
 
     text: str = ""
@@ -49,12 +44,6 @@ class Engine:
 
     def prompt(self, system: str, static: str, dynamic: str) -> Prompt:
         return Prompt((Part(f"{system} {static}"),), (Part(dynamic),))
-
-    def prompt_cost(self, prompt: Prompt) -> int:
-        return sum(len(part.text.split()) for part in (*prompt.static, *prompt.dynamic))
-
-    def room(self, prompt: Prompt, writing: int = 0) -> int:
-        return self.context - writing - self.prompt_cost(prompt)
 
     def generate(
         self, prompt: Prompt, *, grammar: str | None = None, max_tokens: int = 512, seconds: float | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from lattice.models.prompts import Question, estimated_tokens
+from lattice.models.prompts import Request, estimated_tokens
 from lattice.models.remote.problems import no_answer, no_model, refused
 from lattice.models.remote.server import Server
 from lattice.models.remote.wire import Patience, Reply, Wire
@@ -54,7 +54,7 @@ class Form:
             return None
         return replace(self, schema="json_object" if self.schema == "json_schema" else "none")
 
-    def body(self, question: Question, model: str) -> dict[str, Any]:
+    def body(self, question: Request, model: str) -> dict[str, Any]:
         """Give the request."""
         body: dict[str, Any] = {
             "model": model,
@@ -131,11 +131,11 @@ class RemoteModel:
         """Ask again after `stop`."""
         self._is_stopped = False
 
-    def ask(self, question: Question, *, seconds: float | None = None) -> Said:
+    def ask(self, question: Request, *, seconds: float | None = None) -> Said:
         """Ask one question; see `ask_all`."""
         return self.ask_all([question], seconds=seconds)[0]
 
-    def ask_all(self, questions: Sequence[Question], *, seconds: float | None = None) -> list[Said]:
+    def ask_all(self, questions: Sequence[Request], *, seconds: float | None = None) -> list[Said]:
         """Ask questions, `concurrency` of them at once, and give the answers in their order.
 
         ServerProblem where the server is away, refuses or talks of something else; OutOfTime after `seconds`. Ctrl-C
@@ -158,7 +158,7 @@ class RemoteModel:
             raise OutOfTime(sum((said.usage for said in found.values()), spent)) from None
         return [found[i] for i in range(len(questions))]
 
-    def _ask(self, wire: Wire, question: Question, patience: Patience) -> Said:
+    def _ask(self, wire: Wire, question: Request, patience: Patience) -> Said:
         started = time.monotonic()
         model = self._chosen(wire, patience)
         form: Form | None = self._form

@@ -32,7 +32,7 @@ class LikelihoodJudge:
     """Scores a candidate by how much more probable it makes the query: log P(q | d) − log P(q | nothing), a token.
 
     The mean over the query's tokens weighs each by √(−log P(token | nothing)): what follows anyway, from the grammar or
-    the words before it, says little of a text (benchmarks/wording.py).
+    the words before it, says little of a text (benchmarks/fit_likelihood.py).
     The way in which a very small model judges best (method §3.1). Candidates are scored independently: there is no
     slate bias. The KV states of internal nodes' descriptions are kept; a leaf's window depends on the query, so its
     state would never be used again.
@@ -61,7 +61,7 @@ class LikelihoodJudge:
         shown = self._shorten(query)
         stems = query_stems(query)
         alone, usage = self._log_probability_alone(shown)
-        weights = (-alone) ** 0.5
+        weights = (-alone).clip(min=0.0) ** 0.5  # what is certain can come out a rounding above log 1
         weights = weights / weights.sum() if weights.any() else weights + 1.0 / len(weights)
         gains: dict[int, float] = {}
         for is_leaf in (False, True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lattice.models.prompts import (
@@ -86,7 +86,7 @@ class ListwiseJudge:
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate, the request itself put on the first."""
         costs: list[int] = []
-        stems, bare = query_stems(query), replace(self, problem="")._prompt(query, [])
+        stems, bare = query_stems(query), self._prompt(NO_QUERY, [])
         texts = [shown_text(one, stems, self.window_words) for one in candidates]
         # The passages are decoded once a permutation; their state serves the empty query too.
         again = self.engine.prompt_cost(Prompt((), bare.dynamic)) if self.corrected else 0

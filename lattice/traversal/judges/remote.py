@@ -16,7 +16,7 @@ from lattice.models.prompts import (
     REASONED_DYNAMIC,
     RELEVANCE,
     SYSTEM,
-    Question,
+    Request,
     estimated_tokens,
     listed,
 )
@@ -47,7 +47,7 @@ class Asker(Protocol):
         """What a person should know of its answers so far."""
         ...
 
-    def ask_all(self, questions: Sequence[Question], *, seconds: float | None = None) -> Sequence[Said]:
+    def ask_all(self, questions: Sequence[Request], *, seconds: float | None = None) -> Sequence[Said]:
         """Answer the questions, in their order; OutOfTime after `seconds`."""
         ...
 
@@ -135,7 +135,7 @@ class RemoteJudge:
         costs: list[int] = []
         stems = query_stems(query)
         for part in _parts([shown_text(one, stems, self.window_words) for one in candidates]):
-            sizes = [0] + [_estimated(self._question(query, part[: i + 1])) for i in range(len(part))]
+            sizes = [0] + [_estimated(self._request(query, part[: i + 1])) for i in range(len(part))]
             costs += [after - before for before, after in itertools.pairwise(sizes)]
         return costs
 
@@ -151,11 +151,11 @@ class RemoteJudge:
     def _read(self, query: str, readings: Sequence[_Reading]) -> None:
         """Ask for every candidate that has no score yet."""
         stems = query_stems(query)
-        asked: list[tuple[_Reading, Sequence[int], Question]] = []
+        asked: list[tuple[_Reading, Sequence[int], Request]] = []
         for reading in readings:
             for part in _parts(reading.missing()):
                 texts = [shown_text(reading.slate.candidates[i], stems, self.window_words) for i in part]
-                asked.append((reading, part, self._question(query, texts)))
+                asked.append((reading, part, self._request(query, texts)))
         seconds = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         try:
             answers = self.model.ask_all([question for _, _, question in asked], seconds=seconds)
@@ -172,10 +172,10 @@ class RemoteJudge:
         usage = replace(reading.usage, seconds=seconds)
         return Judgement(scores, usage, "\n".join(reading.said), self._notes(tally))
 
-    def _question(self, query: str, texts: Sequence[str]) -> Question:
+    def _request(self, query: str, texts: Sequence[str]) -> Request:
         asked = REASONED_DYNAMIC.format(query=told(query, self.query_words, self.problem), relevance=self.relevance)
         form = JSON_FORM.format(letters=", ".join(LETTERS[: len(texts)]))
-        return Question(
+        return Request(
             SYSTEM,
             LISTWISE_STATIC.format(passages=listed(texts)) + asked + form,
             schema(len(texts)),
@@ -213,7 +213,7 @@ def _parts(many: Sequence[Item]) -> list[Sequence[Item]]:
     return [many[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
-def _estimated(question: Question) -> int:
+def _estimated(question: Request) -> int:
     return estimated_tokens(question.system) + estimated_tokens(question.user)
 
 

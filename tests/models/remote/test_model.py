@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lattice.errors import ServerProblem
-from lattice.models.prompts import Question
+from lattice.models.prompts import Request
 from lattice.models.remote import wire
 from lattice.models.remote.model import RemoteModel
 from lattice.models.remote.server import Server
@@ -36,7 +36,7 @@ from tests.models.remote.scripted import (
 )
 
 SCHEMA = {"type": "object", "properties": {"A": {"type": "integer"}}, "required": ["A"]}
-QUESTION = Question("Judge.", "Is this it?", SCHEMA, 77)
+QUESTION = Request("Judge.", "Is this it?", SCHEMA, 77)
 ERROR = {"error": {"message": "out of memory"}}
 
 
@@ -331,9 +331,9 @@ def test_a_question_that_is_too_long_is_refused_and_changes_nothing() -> None:
 def test_questions_without_a_schema_carry_none() -> None:
     with serving(says("a"), status(400, ERROR)) as server:
         model = asked(server)
-        model.ask(Question("s", "u"))
+        model.ask(Request("s", "u"))
         with pytest.raises(ServerProblem, match="400"):
-            model.ask(Question("s", "u"))
+            model.ask(Request("s", "u"))
         model.close()
         assert ["response_format" in body for body in server.questions] == [False, False]
 
@@ -353,7 +353,7 @@ def test_as_many_questions_are_under_way_as_were_allowed_and_answers_keep_their_
 
     with serving(act) as server:
         model = asked(server, concurrency=3)
-        said = model.ask_all([Question("s", f"number {i}") for i in range(9)])
+        said = model.ask_all([Request("s", f"number {i}") for i in range(9)])
         model.close()
     assert [one.text for one in said] == [f"number {i}" for i in range(9)]
     assert most == [3]
@@ -383,9 +383,9 @@ def test_this_machine_is_reached_past_any_proxy(monkeypatch: pytest.MonkeyPatch,
 
 def test_ctrl_c_ends_the_waiting_while_the_server_still_hangs() -> None:
     code = (
-        "import sys\nfrom lattice.models.prompts import Question\nfrom lattice.models.remote.model import RemoteModel\n"
+        "import sys\nfrom lattice.models.prompts import Request\nfrom lattice.models.remote.model import RemoteModel\n"
         "from lattice.models.remote.server import Server\n"
-        "try:\n    RemoteModel(Server(sys.argv[1], 'tiny')).ask_all([Question('s', 'u')] * 3)\n"
+        "try:\n    RemoteModel(Server(sys.argv[1], 'tiny')).ask_all([Request('s', 'u')] * 3)\n"
         "except KeyboardInterrupt:\n    sys.exit(130)"
     )
     with serving(hangs) as server:

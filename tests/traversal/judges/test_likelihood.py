@@ -71,6 +71,15 @@ def test_a_token_counts_by_the_root_of_its_surprise() -> None:
     assert gains == pytest.approx([1.0 / 4.0, 3.0 / 4.0])
 
 
+def test_a_token_that_is_certain_and_a_rounding_more_weighs_nothing() -> None:
+    class Rounded(WordCounter):
+        def continuation_logprobs(self, texts: Sequence[str], continuation: str, **how: object) -> FakeReading:
+            rows = [[1e-7, -3.0 if text else -4.0] for text in texts]
+            return FakeReading(np.array(rows, dtype=np.float32), Usage())
+
+    assert LikelihoodJudge(Rounded()).gains("a b", Slate(None, (OTHER,)))[0] == pytest.approx([1.0])
+
+
 def test_a_query_that_follows_of_itself_is_weighed_evenly() -> None:
     class Certain(WordCounter):
         def continuation_logprobs(self, texts: Sequence[str], continuation: str, **how: object) -> FakeReading:

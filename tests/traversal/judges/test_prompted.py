@@ -20,6 +20,7 @@ from lattice.traversal.judges.pointwise import PointwiseJudge
 from lattice.traversal.judges.reading import PairScores, Reading, Scale
 from lattice.traversal.judges.reasoned import ReasonedJudge, grammar, salvaged
 from lattice.types import Candidate, ModelKind, Slate, Usage
+from tests.traversal.writers import WordsAreTokens, Wrote
 
 SLATE = Slate(1, (Candidate(2, "apples and pears", False), Candidate(3, "stars", False), Candidate(4, "bread", False)))
 
@@ -30,14 +31,8 @@ class Labelled:
     usage: Usage
 
 
-@dataclass(frozen=True)
-class Wrote:
-    text: str
-    usage: Usage = Usage(evaluated=50, generated=9, calls=1)  # noqa: RUF009 - frozen
-
-
 @dataclass
-class Engine:
+class Engine(WordsAreTokens):
     """Answers by what a function says of the static half, the dynamic half and a label."""
 
     opinion: Callable[[str, str, str], float] = lambda *_: -1.0
@@ -59,12 +54,6 @@ class Engine:
         self.asked += halves
         rows = [[self.opinion(static, dynamic, label) for label in labels] for static, dynamic in halves]
         return Labelled(np.array(rows, dtype=np.float32), Usage(evaluated=10 * len(prompts), calls=1))
-
-    def prompt_cost(self, prompt: Prompt) -> int:
-        return sum(len(part.text.split()) for part in (*prompt.static, *prompt.dynamic))
-
-    def room(self, prompt: Prompt, writing: int = 0) -> int:
-        return self.context - writing - self.prompt_cost(prompt)
 
     def generate(
         self, prompt: Prompt, *, grammar: str | None = None, max_tokens: int = 512, seconds: float | None = None

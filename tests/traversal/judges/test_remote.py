@@ -10,21 +10,16 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from lattice.errors import ServerProblem, UsageError
-from lattice.models.prompts import LETTERS, Question, estimated_tokens
+from lattice.models.prompts import LETTERS, Request, estimated_tokens
 from lattice.traversal.judges.choice import judge_of
 from lattice.traversal.judges.remote import RemoteJudge, schema
 from lattice.traversal.prior import prior_of
 from lattice.traversal.search import SearchSettings, search
 from lattice.traversal.stand_ins import MemoryTree
 from lattice.types import Candidate, Node, OutOfTime, Slate, Usage
+from tests.traversal.writers import Wrote
 
 QUERY = "how do I fix a puncture"
-
-
-@dataclass(frozen=True)
-class Wrote:
-    text: str
-    usage: Usage = Usage(evaluated=50, generated=9, calls=1, seconds=100.0)  # noqa: RUF009 - frozen
 
 
 @dataclass
@@ -34,17 +29,17 @@ class Model:
     rounds: list[list[str] | None]
     notes: tuple[str, ...] = ()
     name: str = "http://gpu/v1"
-    asked: list[list[Question]] = field(default_factory=list)
+    asked: list[list[Request]] = field(default_factory=list)
     seconds: list[float | None] = field(default_factory=list)
 
-    def ask_all(self, questions: Sequence[Question], *, seconds: float | None = None) -> list[Wrote]:
+    def ask_all(self, questions: Sequence[Request], *, seconds: float | None = None) -> list[Wrote]:
         self.asked.append(list(questions))
         self.seconds.append(seconds)
         texts = self.rounds.pop(0)
         if texts is None:
             raise OutOfTime(Usage(evaluated=7, calls=1))
         assert len(texts) == len(questions)
-        return [Wrote(text) for text in texts]
+        return [Wrote(text, Usage(evaluated=50, generated=9, calls=1, seconds=100.0)) for text in texts]
 
 
 def slate(count: int) -> Slate:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lattice.errors import ServerProblem
-from lattice.models.prompts import Question
+from lattice.models.prompts import Request
 from lattice.models.remote import wire
 from lattice.models.remote.model import RemoteModel
 from lattice.models.remote.server import Server
@@ -126,14 +126,14 @@ def test_a_server_that_stands_still_is_left_at_the_deadline_and_found_again(serv
     server.process.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(OutOfTime):
-            model.ask(Question("s", "u", max_tokens=1), seconds=0.5)
+            model.ask(Request("s", "u", max_tokens=1), seconds=0.5)
         slow = RemoteModel(Server(server.url, "any", timeout=0.3, retries=1))
         with pytest.raises(ServerProblem, match=r"did not answer within 0\.3 s"):
-            slow.ask(Question("s", "u", max_tokens=1))
+            slow.ask(Request("s", "u", max_tokens=1))
     finally:
         server.process.send_signal(signal.SIGCONT)
     slow.close()
-    assert model.ask(Question("s", "Say yes.", max_tokens=4)).usage.generated > 0
+    assert model.ask(Request("s", "Say yes.", max_tokens=4)).usage.generated > 0
     model.close()
 
 
@@ -148,9 +148,9 @@ def test_a_server_that_is_killed_while_it_answers_is_named() -> None:
         with serving(forwards(doomed.url, kill, then=dies_midway), forwards(doomed.url)) as front:
             model = RemoteModel(Server(front.url, "any", retries=1))
             with pytest.raises(ServerProblem, match=front.url):
-                model.ask(Question("s", "Say yes.", max_tokens=4))
+                model.ask(Request("s", "Say yes.", max_tokens=4))
             model.close()
         gone = RemoteModel(Server(doomed.url, "any", retries=1))
         with pytest.raises(ServerProblem, match=f"No server answers at {doomed.url}/v1"):
-            gone.ask(Question("s", "u", max_tokens=4))
+            gone.ask(Request("s", "u", max_tokens=4))
         gone.close()

@@ -132,13 +132,6 @@ def engine(reranker: Path) -> Iterator[LlamaEngine]:
     loaded.close()
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("index") / "observatory.lattice"
-    Lattice.index(FOLDER, path=path, model=None).close()
-    return path
-
-
 def test_costs_are_exact_and_scores_are_probabilities(engine: LlamaEngine) -> None:
     judge = judge_of(engine)
     assert isinstance(judge, RerankerJudge)
@@ -154,9 +147,9 @@ def test_a_score_does_not_depend_on_its_slate(engine: LlamaEngine) -> None:
     assert together == pytest.approx(alone, abs=1e-4)
 
 
-def test_a_whole_search_reads_with_a_reranker(index: Path, reranker: Path) -> None:
+def test_a_whole_search_reads_with_a_reranker(observatory: Path, reranker: Path) -> None:
     settings = SearchSettings(budget_tokens=3000)
-    with Lattice.open(index, model=reranker) as opened:
+    with Lattice.open(observatory, model=reranker) as opened:
         answers = list(opened.iter_search("who cleans the mirror", settings=settings))
         again = opened.search("who cleans the mirror", settings=settings)
         assert isinstance(opened.judge(), RerankerJudge)
@@ -167,24 +160,24 @@ def test_a_whole_search_reads_with_a_reranker(index: Path, reranker: Path) -> No
     assert [hit.id for hit in last.hits] == [hit.id for hit in again]
 
 
-def test_seconds_end_a_search_with_a_reranker(index: Path, reranker: Path) -> None:
-    with Lattice.open(index, model=reranker, judge="pointwise") as opened:
+def test_seconds_end_a_search_with_a_reranker(observatory: Path, reranker: Path) -> None:
+    with Lattice.open(observatory, model=reranker, judge="pointwise") as opened:
         last = list(opened.iter_search("mirror", settings=SearchSettings(seconds=0.0)))[-1]
     assert last.stopped == "seconds"
     assert last.hits
 
 
-def test_a_search_with_an_embedding_model_says_what_to_name(index: Path, tmp_path: Path) -> None:
+def test_a_search_with_an_embedding_model_says_what_to_name(observatory: Path, tmp_path: Path) -> None:
     make_bert(tmp_path / "embedder.gguf", 1)
-    with Lattice.open(index, model=tmp_path / "embedder.gguf") as opened:
+    with Lattice.open(observatory, model=tmp_path / "embedder.gguf") as opened:
         for _ in range(2):
             with pytest.raises(ModelUnusable, match="Name a reranker or a generative model"):
                 opened.search("mirror")
 
 
-def test_a_search_refuses_a_judge_that_a_reranker_cannot_be(index: Path, reranker: Path) -> None:
+def test_a_search_refuses_a_judge_that_a_reranker_cannot_be(observatory: Path, reranker: Path) -> None:
     with (
-        Lattice.open(index, model=reranker, judge="listwise") as opened,
+        Lattice.open(observatory, model=reranker, judge="listwise") as opened,
         pytest.raises(UsageError, match="cannot be a listwise judge"),
     ):
         opened.search("mirror")
