@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "first_stage": GROUND | {"lattice.models.embedders", "lattice.store", "lattice.traversal"},
     "indexing": GROUND | {"lattice.corpus", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
-    "asynchronous": GROUND | {"lattice.lattice", "lattice.models", "lattice.store", "lattice.traversal"},
+    "asynchronous": GROUND
+    | {"lattice.answering", "lattice.lattice", "lattice.models", "lattice.store", "lattice.traversal"},
     # Knows the façade by its types alone.
     "answering": GROUND | {"lattice.lattice", "lattice.models.registry", "lattice.traversal"},
     # What was asked before; the command line alone keeps it.
