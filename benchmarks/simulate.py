@@ -101,6 +101,7 @@ ABLATIONS = {
     "no path": ours(STRENGTH, model=replace(DEFAULT_MODEL, path=0.0)),
     "no prior": ours(None),
     "no lift": ours(STRENGTH, model=replace(DEFAULT_MODEL, lift=0.0)),
+    "no doubt": ours(STRENGTH, model=replace(DEFAULT_MODEL, blind=0.0)),
 }
 
 

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 
 from lattice.evaluate.evaluation import Moment, QueryResult
+from lattice.evaluate.simulate import ArithmeticTree, Regime, SimulatedJudge, World
 from lattice.traversal.belief import Belief
 from lattice.traversal.calibration import Calibration
 from lattice.traversal.judges.reading import Scale
 from lattice.traversal.prior import Prior, PriorHit
-from lattice.traversal.search import DEFAULT_CALIBRATION
+from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings
 from lattice.traversal.stand_ins import MemoryTree
-from lattice.types import Usage
+from lattice.traversal.steps import Opening
+from lattice.types import Candidate, Slate, Usage
 from tests.traversal.trees import full_tree
 
 Load = Callable[[str], ModuleType]
@@ -132,3 +134,40 @@ def test_the_best_pair_of_shares_is_chosen_without_the_collection_left_out(load:
     }
     assert stage._left_out("a", values) == {"words": second.words, "documents": second.documents, "ndcg": 0.1}
     assert stage._left_out("b", values)["ndcg"] == 0.2
+
+
+def test_a_dear_slate_waits_for_a_cheap_one_that_promises_as_much(load: Load) -> None:
+    gains = load("gains")
+    dear, cheap = Opening(0.5, None, (1, 2)), Opening(0.5, 7, (3, 4))
+    prices = {None: 100, 7: 50}
+
+    def gain(one: Opening) -> float:
+        return one.promise * len(one.nodes)
+
+    assert gains.by_gain([dear, cheap], gain, lambda one: prices[one.origin]) == [cheap, dear]
+    better = Opening(1.1, None, (1, 2))
+    assert gains.by_gain([cheap, better], gain, lambda one: prices[one.origin]) == [better, cheap]
+
+
+@pytest.mark.parametrize("walk", ["likelihood", "evidence"])
+def test_both_orders_keep_to_the_budget_and_go_on_to_its_end(load: Load, walk: str) -> None:
+    gains = load("gains")
+    promised, gained, regime = gains.WALKS[walk]
+    world = World(ArithmeticTree(200), regime, 7)
+    ends = []
+    for search in (promised, gained):
+        judge = gains.PricedJudge(SimulatedJudge(world), 2.0, slate_dependent=walk == "evidence")
+        settings = SearchSettings(budget_tokens=600, margin=None)
+        *_, last = search("", world.tree, judge, world.prior(1.0), settings, judge.costs)
+        assert 0 < last.usage.evaluated <= 600
+        ends.append(last)
+    assert {one.stopped for one in ends} == {"budget"}
+
+
+def test_a_passage_is_priced_by_its_ratio_to_a_description(load: Load) -> None:
+    gains = load("gains")
+    world = World(ArithmeticTree(144), Regime(), 1)
+    judge = gains.PricedJudge(SimulatedJudge(world), 1.25, slate_dependent=True)
+    inner, leaf = Candidate(2, "", is_leaf=False), Candidate(world.relevant[0], "", is_leaf=True)
+    assert judge.costs("", (inner, leaf)) == [20, 25]
+    assert judge.score("", Slate(1, (inner, leaf))).usage.evaluated == 45

@@ -11,6 +11,7 @@ import click
 
 from lattice.cli.options import json_option, model_option, path_of
 from lattice.cli.progress import Bars
+from lattice.cli.reading import judge_options, server_of
 from lattice.cli.terminal import notice, print_json
 from lattice.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, UsageError
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from lattice.evaluate.gate import Verdict
     from lattice.evaluate.session import Outcome, Plan
 
-_COUNTED = ("methods", "baseline", "queries", "seed", "split", "budget")  # options that decide the figures
+# Options that decide the figures.
+_COUNTED = ("methods", "baseline", "queries", "seed", "split", "budget", "judge", "llm", "llm_model", "relevance")
+_UNSAID = {"judge": "auto"}  # what need not be said
 
 
 @click.command("eval", short_help="Measure searches on queries with known answers.")
@@ -32,6 +35,7 @@ _COUNTED = ("methods", "baseline", "queries", "seed", "split", "budget")  # opti
 @click.option("--folder", type=click.Path(), callback=path_of, metavar="PATH", help="Where the documents lie as files.")
 @click.option("--budget", type=click.IntRange(1), metavar="TOKENS", help="Tokens that the model may read a query.")
 @model_option
+@judge_options
 @click.option("--misses", type=click.IntRange(0), metavar="N", help="Explain the N queries that lost most, and sum up.")
 @click.option(
     "--gate", type=click.Path(), callback=path_of, metavar="RECORD", help="Compare with a record; 4 if worse."
@@ -64,15 +68,21 @@ def eval_command(ctx: click.Context, /, collection: Path, as_json: bool, **optio
     bm25     BM25 over whole documents, by another library
     prior    our lexical and vector search, before a model reads
     rerank   the prior's best, read by the same judge: no tree
+    paper    the search as published, with the same judge
     lattice  the default search
     oracle   a judge that knows the answers, in the same tree: the ceiling
 
-    What the model has read is kept, so a second run is free, and an interrupted one goes on where it was. Every query
-    is charged as if it were the first: nothing is reused from one to the next.
+    The judge is that of `lattice search`: --judge likelihood, pointwise, listwise or reasoned, or a server's model
+    with --llm and --llm-model. "auto" takes likelihood below 2 billion parameters and listwise above.
+
+    What the model has read is kept, so a second run is free, and an interrupted one goes on where it was; nothing is
+    taken from another model, judge or --relevance. Every query is charged as if it were the first: nothing is reused
+    from one to the next.
 
     \b
     lattice eval scifact --queries 50 --methods bm25,prior,rerank,lattice
     lattice eval my-questions --folder ~/notes --misses 10
+    lattice eval scifact --queries 50 --model qwen3-4b --judge listwise
     """
     from lattice.cli.eval_view import report_lines, verdict_lines, verdicts_json
 
@@ -90,18 +100,21 @@ def eval_command(ctx: click.Context, /, collection: Path, as_json: bool, **optio
 def _outcome(ctx: click.Context, folder: Path, options: dict[str, Any]) -> Outcome:
     from lattice.evaluate.collection import load
     from lattice.evaluate.evaluation import check_methods
-    from lattice.evaluate.gate import read_record, same_queries
+    from lattice.evaluate.gate import read_record, same_judge, same_queries
     from lattice.evaluate.session import run
 
     methods = [name.strip() for name in options["methods"].split(",") if name.strip()]
     check_methods(methods, options["baseline"])
     _check_places(options)
+    named = (options["llm"], options["llm_model"], options["judge"], options["relevance"])
+    sent = "The queries and passages of the collection"
+    options["server"] = server_of(*named, has_other=options["model"] is not None, sent=sent)
     whole = load(folder, options["split"], options["folder"])
-    gate = options["gate"]
-    queries = (
-        whole.sample(options["queries"], options["seed"]) if gate is None else same_queries(read_record(gate), whole)
-    )
+    before = None if options["gate"] is None else read_record(options["gate"])
+    queries = whole.sample(options["queries"], options["seed"]) if before is None else same_queries(before, whole)
     plan = _plan(queries, methods, options)
+    if before is not None and plan.source is not None:
+        same_judge(before, plan.source.judge_name(), plan.relevance, methods)
     try:
         with Bars() as bars:
             return run(queries, plan, bars)
@@ -138,20 +151,22 @@ def _plan(collection: Collection, methods: list[str], options: dict[str, Any]) -
         methods=methods,
         baseline=options["baseline"] or methods[0],
         settings=SearchSettings() if budget is None else SearchSettings(budget_tokens=budget),
-        model=find_model(options["model"], os.environ),
+        model=None if options["server"] else find_model(options["model"], os.environ),
         work=options["work"] or evaluation_place(f"{collection.name}-{collection.documents_digest[:12]}"),
         judgements=options["judgements"],
         replayed=() if options["replay"] is None else (options["replay"],),
         rebuild=options["rebuild"],
         command=_command(collection, options),
+        judge=options["judge"],
+        relevance=options["relevance"],
+        server=options["server"],
     )
 
 
 def _command(collection: Collection, options: dict[str, Any]) -> str:
-    given = [(name, options[name]) for name in _COUNTED if options[name] is not None]
-    return shlex.join(
-        ["lattice", "eval", collection.name, *(part for name, value in given for part in (f"--{name}", str(value)))]
-    )
+    given = [(name, options[name]) for name in _COUNTED if options[name] not in {None, _UNSAID.get(name)}]
+    parts = [part for name, value in given for part in (f"--{name.replace('_', '-')}", str(value))]
+    return shlex.join(["lattice", "eval", collection.name, *parts])
 
 
 def _written(outcome: Outcome, options: dict[str, Any]) -> dict[str, Any]:

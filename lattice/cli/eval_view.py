@@ -61,7 +61,10 @@ def _head(report: Mapping[str, Any]) -> list[str]:
     ]
     if model is not None:
         budget = report["settings"]["budget_tokens"]
-        lines.append(dim(f"judge: {model['judge']} by {clean(model['name'])}, {budget:,} tokens a query"))
+        where = f" on {clean(model['server'])}" if "server" in model else ""
+        lines.append(dim(f"judge: {model['judge']} by {clean(model['name'])}{where}, {budget:,} tokens a query"))
+        if "relevance" in model:
+            lines.append(dim(f"told that a passage is relevant if {clean(model['relevance'])}"))
     if missing := collection["relevant_missing"]:
         lines.append(
             f"{counted(missing, 'relevant document')} of the qrels are not in the corpus: nothing can find them."

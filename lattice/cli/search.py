@@ -16,6 +16,7 @@ from lattice.cli.budget import budget_option, check_method, method_option
 from lattice.cli.filters import chosen_filters, filter_options
 from lattice.cli.indexes import changed_words, changes_of
 from lattice.cli.options import choose_index, finite, index_again, index_option, json_option, model_option
+from lattice.cli.reading import judge_options, server_of
 from lattice.cli.render import usage_words
 from lattice.cli.running import engine_option, kv_cache_option
 from lattice.cli.sessions import keep_question, question_of, understanding_options
@@ -26,12 +27,10 @@ from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
 if TYPE_CHECKING:
     from lattice.answering import Answer
     from lattice.lattice import Lattice
-    from lattice.models.remote.server import Server
     from lattice.models.settings import EngineSettings
     from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
-    from lattice.types import Question
 
 
 @click.command("search", short_help="Find the passages that answer a question.")
@@ -39,10 +38,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Hits to show.")
 @click.option("--trace", is_flag=True, help="Show which branches were opened and how each candidate was judged.")
 @model_option
-@click.option("--judge", default="auto", show_default=True, metavar="NAME", help="How the model reads; see above.")
-@click.option("--llm", metavar="URL", help="Read with the model of an OpenAI-compatible server.")
-@click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
-@click.option("--relevance", metavar="TEXT", help="What counts: a passage is relevant if TEXT.")
+@judge_options
 @click.option("--no-model", is_flag=True, help="Rank by lexical and vector search alone.")
 @click.option(
     "--min-relevance",
@@ -109,7 +105,9 @@ def search_command(
 
     question = question_of(ctx, _query(words), reads=not no_model)
     _check_model(model, budget, no_model=no_model)
-    server = _server(question, llm, llm_model, judge, relevance, has_other=no_model or model is not None)
+    earlier = ", earlier questions of the session" if question.history else ""
+    sent = f"The query{earlier} and passages of the index"
+    server = server_of(llm, llm_model, judge, relevance, has_other=no_model or model is not None, sent=sent)
     chosen = None if no_model else (model or "auto")
     started, opened = time.monotonic(), choose_index(index)
     with Lattice.open(
@@ -150,31 +148,6 @@ def _query(words: tuple[str, ...]) -> str:
     if not query:
         raise UsageError('The query is empty. Say what you are looking for: lattice search "opening hours"')
     return query
-
-
-def _server(
-    question: Question, llm: str | None, name: str | None, judge: JudgeName, relevance: str | None, *, has_other: bool
-) -> Server | None:
-    """Give the server that reads, and say so where it is not on this machine; None where none was asked for."""
-    from lattice.traversal.judges.choice import check_judge
-
-    check_judge(judge, relevance)
-    if llm is None and judge != "remote":
-        if name is not None:
-            raise UsageError("--llm-model names a model of a server; name the server too: --llm URL.")
-        return None
-    if has_other:
-        raise UsageError("A server reads, or a model file, or none: give only one of --llm, --model and --no-model.")
-    if judge not in {"auto", "remote"}:
-        raise UsageError(f"--judge {judge} reads with a model file; with --llm leave it out.")
-    from lattice.models.remote.server import find_server
-
-    server = find_server(llm, name, os.environ)
-    if not server.is_loopback:
-        how = "" if server.is_encrypted else ", unencrypted"
-        earlier = ", earlier questions of the session" if question.history else ""
-        notice(f"The query{earlier} and passages of the index are sent to {server.host}{how}.")
-    return server
 
 
 def _follow(stream: Iterator[Answer], view: View) -> tuple[Answer | None, bool]:

@@ -14,6 +14,7 @@ from lattice.errors import UsageError
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.evaluation import MethodResult
 from lattice.evaluate.intervals import Paired, paired
+from lattice.evaluate.methods import METHODS
 
 WORST_DROP = 0.005  # of the mean nDCG@10 over the same queries
 WORST_RISE = 0.10  # of the tokens evaluated a query, as a share
@@ -54,6 +55,22 @@ def same_queries(record: Mapping[str, Any], collection: Collection) -> Collectio
             "now, so nothing can be compared. Write a new record with --record."
         )
     return collection.only(list(record["methods"][0]["queries"]))
+
+
+def same_judge(record: Mapping[str, Any], judge: str, relevance: str | None, methods: Sequence[str]) -> None:
+    """Raise UsageError where a method of `methods` was read for the record by another judge, or told other things."""
+    measured = record.get("model")
+    shared = {shown["method"] for shown in record["methods"]} & {name for name in methods if METHODS[name].reads}
+    if measured is None or not shared:
+        return
+    before = (measured.get("judge", "likelihood"), measured.get("relevance"))
+    if before != (judge, relevance):
+        told = "" if before[1] is None else f" told that a passage is relevant if {before[1]}"
+        raise UsageError(
+            f"The record was read by the {before[0]} judge{told}, and this evaluation would be read by the {judge} "
+            "judge: their figures do not compare. Give the same --judge and --relevance, or write a new record with "
+            "--record."
+        )
 
 
 def judge_against(record: Mapping[str, Any], results: Sequence[MethodResult]) -> list[Verdict]:

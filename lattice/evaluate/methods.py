@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lattice.evaluate.bm25 import Bm25
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.losses import documents_of
 from lattice.lattice import Lattice
 from lattice.traversal.admitted import Admission, AdmittedTree
-from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.paper import PaperSettings, search_as_published
-from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings, search
+from lattice.traversal.prior import Prior
+from lattice.traversal.search import DEFAULT_CALIBRATION, Costs, SearchSettings
 from lattice.traversal.steps import Step
-from lattice.types import Candidate, Filters, Judgement, Node, Slate, Tree, Usage
+from lattice.traversal.walks import walk
+from lattice.types import Candidate, Filters, Judge, Judgement, Node, Slate, Tree, Usage
 
 DEPTH = 100  # documents of a ranking: what Recall@100 looks at
 
@@ -32,17 +34,32 @@ class Answered:
     step: Step | None = None
 
 
+class PricedJudge(Judge, Protocol):
+    """A judge that tells what it will cost."""
+
+    def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give the tokens that judging each candidate would evaluate; what the query costs alone is on the first."""
+        ...
+
+    def prices(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give the same where something has been judged for the query."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What methods may use. `judge` makes a judge for one query; it is not called where no judge is needed."""
 
     collection: Collection
     lattice: Lattice
-    judge: Callable[[], LikelihoodJudge]
+    judge: Callable[[], PricedJudge]
     settings: SearchSettings
 
 
 Answer = Callable[[str], Iterator[Answered]]
+
+Walk = Callable[[str, Tree, Judge, Prior, SearchSettings, Costs], Iterator[Step]]
+"""A search from the prior's ranking to the last within the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +93,12 @@ def prior(bench: Bench) -> Answer:
 
 def rerank(bench: Bench) -> Answer:
     """The prior's best, read in its order by the same judge under the same calibration and budget: no tree."""
-    return lambda query: _search(bench, query, Flat(_tree(bench, query)), bench.judge(), bench.settings)
+    return lambda query: searched(bench, query, Flat(tree_of(bench, query)), bench.judge(), bench.settings)
 
 
 def lattice(bench: Bench) -> Answer:
     """The default search."""
-    return lambda query: _search(bench, query, _tree(bench, query), bench.judge(), bench.settings)
+    return lambda query: searched(bench, query, tree_of(bench, query), bench.judge(), bench.settings)
 
 
 def paper(bench: Bench) -> Answer:
@@ -91,7 +108,7 @@ def paper(bench: Bench) -> Answer:
     def answer(query: str) -> Iterator[Answered]:
         judge = bench.judge()
         text = bench.collection.queries[query]
-        for step in search_as_published(text, _tree(bench, query), judge, settings, judge.costs):
+        for step in search_as_published(text, tree_of(bench, query), judge, settings, judge.costs):
             yield Answered(_documents(bench, query, [one.node for one in step.ranking]), step.usage, step)
 
     return answer
@@ -106,7 +123,7 @@ def oracle(bench: Bench) -> Answer:
 
     def answer(query: str) -> Iterator[Answered]:
         judge = PerfectJudge(_truth(bench, query), bench.judge())
-        return _search(bench, query, _tree(bench, query), judge, trusting)
+        return searched(bench, query, tree_of(bench, query), judge, trusting)
 
     return answer
 
@@ -153,7 +170,7 @@ class PerfectJudge:
     """Scores a node as `truth` says (0 where it says nothing), at the tokens that `priced` would evaluate."""
 
     truth: dict[int, float]
-    priced: LikelihoodJudge
+    priced: PricedJudge
     slate_dependent: bool = False
     _is_asked: bool = False
 
@@ -179,12 +196,13 @@ def _truth(bench: Bench, query: str) -> dict[int, float]:
     return truth
 
 
-def _search(
-    bench: Bench, query: str, tree: Tree, judge: LikelihoodJudge | PerfectJudge, settings: SearchSettings
+def searched(
+    bench: Bench, query: str, tree: Tree, judge: PricedJudge | PerfectJudge, settings: SearchSettings, by: Walk = walk
 ) -> Iterator[Answered]:
+    """Yield what a walk from the prior answers to a query."""
     text = bench.collection.queries[query]
     expected = bench.lattice.prior(text, _admission(bench, query))
-    for step in search(text, tree, judge, expected, settings, judge.costs):
+    for step in by(text, tree, judge, expected, settings, judge.costs):
         yield Answered(_documents(bench, query, [one.node for one in step.ranking]), step.usage, step)
 
 
@@ -193,7 +211,8 @@ def _admission(bench: Bench, query: str) -> Admission | None:
     return bench.lattice.admission(Filters(excluded_ids=bench.collection.excluded.get(query, frozenset())))
 
 
-def _tree(bench: Bench, query: str) -> Tree:
+def tree_of(bench: Bench, query: str) -> Tree:
+    """Give the tree that a query searches: without the documents that count as absent for it."""
     admission = _admission(bench, query)
     return bench.lattice.store if admission is None else AdmittedTree(bench.lattice.store, admission)
 

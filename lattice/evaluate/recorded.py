@@ -66,7 +66,7 @@ class RecordedReader:
         self.elapsed = 0.0
         for file in (*seeds, path):
             self._learn(file)
-        _end_last_line(path)
+        end_last_line(path)
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +159,8 @@ def _line(key: str, known: _Known) -> str:
     return json.dumps([key, known.surprises, known.tokens, known.seconds], separators=(",", ":")) + "\n"
 
 
-def _end_last_line(path: Path) -> None:
+def end_last_line(path: Path) -> None:
+    """End a last line that a kill cut short."""
     # What is appended must not join a fragment.
     if path.exists() and (text := path.read_bytes()) and not text.endswith(b"\n"):
         path.write_bytes(text + b"\n")

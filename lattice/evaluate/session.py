@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lattice.errors import ModelNotFound
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.evaluation import MethodResult, check_methods, evaluate
 from lattice.evaluate.indexes import index_of
-from lattice.evaluate.methods import METHODS, Bench
+from lattice.evaluate.judging import Judging, Source
+from lattice.evaluate.methods import METHODS, Bench, PricedJudge
 from lattice.evaluate.metrics import check_installed
-from lattice.evaluate.recorded import RecordedReader
-from lattice.evaluate.summary import Setup, index_json, model_json
+from lattice.evaluate.summary import Setup, index_json
 from lattice.lattice import Lattice
-from lattice.models.registry import EMBEDDED_CURE, sha256_of
-from lattice.models.settings import EngineSettings
-from lattice.models.trials import opened
-from lattice.traversal.judges.likelihood import LikelihoodJudge
-from lattice.traversal.judges.reading import ProbabilityReader
+from lattice.models.registry import EMBEDDED_CURE
+from lattice.models.remote.server import Server
+from lattice.traversal.judges.choice import JudgeName
 from lattice.traversal.search import SearchSettings
 
 Progress = Callable[[str, int, int], None]
@@ -31,6 +28,7 @@ Progress = Callable[[str, int, int], None]
 class Plan:
     """What to measure and where to keep what it takes.
 
+    `judge`, `relevance` and `server` say how is read, as for `Lattice.open`.
     `work` holds the index, `judgements` is the file that readings are appended to (below `work` by default), `replayed`
     further files of readings, which are only read. `command` is how a user asks for the same again. `keep_bytes` bounds
     the KV states that the engine keeps: tokens count as if there were none, but seconds are no longer those of cold
@@ -47,6 +45,19 @@ class Plan:
     rebuild: bool = False
     command: str = ""
     keep_bytes: int = 0
+    judge: JudgeName = "auto"
+    relevance: str | None = None
+    server: Server | None = None
+
+    @property
+    def source(self) -> Source | None:
+        """What reads, as which judge; None where no method reads. ModelNotFound where one does and has no model."""
+        reading = [name for name in self.methods if METHODS[name].reads]
+        if not reading:
+            return None
+        if self.model is None and self.server is None:
+            raise ModelNotFound(f"These methods need a model: {', '.join(reading)}. {EMBEDDED_CURE}.")
+        return Source(self.model, self.judge, self.relevance, self.server, self.keep_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +78,32 @@ def run(collection: Collection, plan: Plan, progress: Progress | None = None) ->
     """
     check_methods(plan.methods, plan.baseline)
     check_installed()
-    reads = any(METHODS[name].reads for name in plan.methods)
-    if reads and plan.model is None:
-        raise ModelNotFound(f"These methods need a model: {_reading(plan.methods)}. {EMBEDDED_CURE}.")
+    source = plan.source
+    judging = (
+        None if source is None else Judging(source, plan.judgements or plan.work / "judgements.jsonl", plan.replayed)
+    )
     plan.work.mkdir(parents=True, exist_ok=True)
     index = index_of(collection, plan.work, progress, rebuild=plan.rebuild)
-    sha256 = sha256_of(plan.model) if plan.model is not None and reads else ""
-    with Lattice.open(index, model=None) as lattice, lattice.store.reading():
-        reader = _reader(plan, plan.model, sha256) if plan.model is not None and reads else None
-        with reader or nullcontext():
-            bench = Bench(collection, lattice, lambda: LikelihoodJudge(_there(reader)), plan.settings)
-            elapsed = (lambda: 0.0) if reader is None else (lambda: reader.elapsed)
-            results = evaluate(bench, plan.methods, read_seconds=elapsed, progress=progress)
-        model = model_json(plan.model, sha256) if plan.model is not None and reads else None
-        setup = Setup(collection, index_json(lattice.store), plan.settings, model, plan.command)
-    counts = (0, 0) if reader is None else (reader.read, reader.replayed)
+    with judging or nullcontext(), Lattice.open(index, model=None) as lattice, lattice.store.reading():
+        bench = Bench(collection, lattice, _judge_of(judging), plan.settings)
+        elapsed = (lambda: 0.0) if judging is None else (lambda: judging.record.elapsed)
+        results = evaluate(bench, plan.methods, read_seconds=elapsed, progress=progress)
+        setup = _setup(collection, plan, judging, lattice)
+    counts = (0, 0) if judging is None else (judging.record.read, judging.record.replayed)
     return Outcome(setup, results, index, *counts)
 
 
-def _reading(methods: Sequence[str]) -> str:
-    return ", ".join(name for name in methods if METHODS[name].reads)
+def _setup(collection: Collection, plan: Plan, judging: Judging | None, lattice: Lattice) -> Setup:
+    settings, model = plan.settings, None
+    if judging is not None:
+        settings = replace(settings, calibration=settings.calibration or judging.calibration)
+        model = judging.model_json()
+    return Setup(collection, index_json(lattice.store), settings, model, plan.command)
 
 
-def _reader(plan: Plan, model: Path, sha256: str) -> RecordedReader:
-    def load() -> ProbabilityReader:
-        return opened(model, EngineSettings(cache_bytes=plan.keep_bytes), os.environ)
+def _judge_of(judging: Judging | None) -> Callable[[], PricedJudge]:
+    def judge() -> PricedJudge:
+        assert judging is not None, "only a method that reads asks for a judge"
+        return judging.judge()
 
-    judgements = plan.judgements or plan.work / "judgements.jsonl"
-    judgements.parent.mkdir(parents=True, exist_ok=True)
-    return RecordedReader(judgements, sha256, load, plan.replayed)
-
-
-def _there(reader: RecordedReader | None) -> RecordedReader:
-    assert reader is not None, "only a method that reads asks for a judge"
-    return reader
+    return judge

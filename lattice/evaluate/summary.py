@@ -16,7 +16,6 @@ from lattice.evaluate.evaluation import CURVE_MEASURES, MethodResult, QueryResul
 from lattice.evaluate.intervals import Interval, mean_interval, paired
 from lattice.evaluate.losses import Lost, summary
 from lattice.evaluate.metrics import MEASURES
-from lattice.models.prompts import VERSION
 from lattice.store.store import Store
 from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings
 
@@ -72,11 +71,6 @@ def index_json(store: Store) -> dict[str, Any]:
     status = store.status()
     counts = {name: getattr(status, name) for name in ("documents", "passages", "nodes", "depth", "skipped", "builder")}
     return {**counts, "settings": asdict(store.settings())}
-
-
-def model_json(path: Path, sha256: str) -> dict[str, Any]:
-    """Name the model that reads, by its file and what is in it."""
-    return {"name": path.name, "sha256": sha256, "judge": "likelihood", "prompts": VERSION}
 
 
 def losses_json(result: MethodResult) -> list[dict[str, Any]]:

@@ -22,12 +22,12 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lattice.traversal.calibration import Array, Calibration
+from lattice.traversal.heard import LOG_BRANCHING, Heard, Level
 from lattice.traversal.prior import Prior
 from lattice.traversal.refit import Refit
 from lattice.traversal.search import Costs, SearchSettings, explore
@@ -45,7 +45,6 @@ _LEAST = 0.05  # of a likelihood ratio of a node only some of whose leaves were 
 _TINY = 1e-12
 _FINITE = 600.0  # whose exponential is
 _FEW = 6  # nodes of a level weigh as much as all that were read elsewhere
-_LOG_BRANCHING = math.log(12.5)  # a level for every so many leaves: a little over the usual branching of 12
 _NORMAL = NormalDist()
 
 
@@ -57,7 +56,8 @@ class Model:
     `spread` that of what cold nodes are worth. `branches` is how many children of a hot node are hot. `discount` is
     what a level between a node and its leaves costs its promise. `lift` and `path` weigh the two passes, the logarithms
     of what they carry: 1 is the model, 0 does without. Descriptions on a path err together: half the lift. `enough` is
-    the relevant leaves that a slate must be expected to lead to: where none is, a search is settled.
+    the relevant leaves that a slate must be expected to lead to: where none is, a search is settled. `blind` is the
+    chance, before anything was read, that the judge cannot tell hot from cold at all: then it is not heard.
     """
 
     leaf_gap: float = 0.5
@@ -69,6 +69,7 @@ class Model:
     lift: float = 0.5
     path: float = 1.0
     enough: float = 0.01
+    blind: float = 0.3
 
 
 DEFAULT_MODEL = Model()
@@ -117,7 +118,7 @@ class Evidence:
         self._nodes: dict[int, Node] = {}
         self._children: dict[int, tuple[int, ...]] = {}
         self._raw: dict[int, float] = {}
-        self._static = _Static(model)
+        self._static = Heard(model.discount, model.branches)
         self._learn(self._root)
         for hit in prior.hits:
             self._learn(tree.node(hit.leaf))
@@ -125,7 +126,7 @@ class Evidence:
         leaves = max(2, self._root.leaves)
         self._claims = _claims(len(self._hits), leaves)
         # How many relevant leaves a tree of that height has by the model, and so how probable any leaf is.
-        self._rate = min(0.5, model.branches ** (math.log(leaves) / _LOG_BRANCHING) / leaves)
+        self._rate = min(0.5, model.branches ** (math.log(leaves) / LOG_BRANCHING) / leaves)
         self._pass()
 
     def observe(self, origin: int | None, scores: Iterable[tuple[int, float]]) -> None:
@@ -189,24 +190,36 @@ class Evidence:
         return Ranking(ids[order], self._hot[rows], self._counts[rows] > 0, self._latent[rows])
 
     def _pass(self) -> None:
-        """Refit, and pass messages up and down."""
-        known, model = self._static, self._model
-        self._latent, self._counts = self._refit.relevance(known.count)
-        ratio = self._own_ratios()
-        ratio[self._hits] += self._prior_ratios(ratio[self._hits])
+        """Refit, and pass messages up and down: with what was read and without, each as far as it is believed."""
+        self._latent, self._counts = self._refit.relevance(self._static.count)
+        own, opened = self._own_ratios(), self._static.is_opened
+        self._hot, found = self._marginals(own, self._prior_ratios(own[self._hits]), opened)
+        if self._model.blind == 0.0:
+            return
+        # Where a judge is blind, opening a node says nothing either of what lies below it.
+        nothing = np.zeros(len(own))
+        unseen, expected = self._marginals(nothing, self._prior_ratios(nothing[self._hits]), np.zeros_like(opened))
+        odds = (1.0 / self._model.blind - 1.0) * math.exp(min(_FINITE, found - expected))
+        self._hot = (odds * self._hot + unseen) / (odds + 1.0)
+
+    def _marginals(self, own: Array, prior: Array, is_opened: npt.NDArray[np.bool_]) -> tuple[Array, float]:
+        """Give P of every row, and the logarithm of how much likelier what is known of them is than by chance."""
+        known, ratio = self._static, own.copy()
+        ratio[self._hits] += prior
         upward, self._shares = np.zeros(known.count), np.ones(known.count)
         levels = known.levels()[1:]
         for level in reversed(levels):
             ratio[level.rows] = np.clip(ratio[level.rows] + upward[level.rows], -_MOST, _MOST)
-            self._lift(level, np.exp(ratio[level.rows]), upward)
-        self._hot = np.ones(known.count)
+            self._lift(level, np.exp(ratio[level.rows]), upward, is_opened)
+        hot = np.ones(known.count)
         for level in levels:
-            self._hot[level.rows] = self._hot[level.parent] ** model.path * self._shares[level.rows]
+            hot[level.rows] = hot[level.parent] ** self._model.path * self._shares[level.rows]
+        return hot, float(upward[0])
 
-    def _lift(self, level: _Level, ratio: Array, upward: Array) -> None:
+    def _lift(self, level: Level, ratio: Array, upward: Array, is_opened: npt.NDArray[np.bool_]) -> None:
         """Take one level's likelihood ratios to its parents, and keep each child's share: P(c hot | parent hot)."""
         known, model, parent = self._static, self._model, level.parent
-        opened, children = known.is_opened[parent], known.children[parent]
+        opened, children = is_opened[parent], known.children[parent]
         chance = np.minimum(_LIKELY, model.branches / np.maximum(1.0, children))
         none = (1.0 - chance) ** children
         factor = 1.0 - chance + chance * ratio
@@ -306,92 +319,3 @@ def _middle(values: Array) -> float:
     """Give the median (the upper one of two): numpy's own takes five times as long on so few values."""
     half = len(values) // 2
     return float(np.partition(values, half)[half])
-
-
-class _Level(NamedTuple):
-    """The rows of one depth, the rows of their parents, and the part of its parent's leaves that each holds."""
-
-    rows: npt.NDArray[np.intp]
-    parent: npt.NDArray[np.intp]
-    part: Array
-
-
-class _Static:
-    """What does not depend on scores, a row for each node heard of, in arrays that grow."""
-
-    def __init__(self, model: Model) -> None:
-        self.count = 0
-        self._discount, self._branches = model.discount, model.branches
-        self._integers = np.zeros((3, 512), dtype=np.intp)  # id, parent's row, depth
-        self._numbers = np.zeros((3, 512))  # leaves below, children, what reading the children is worth
-        self._flags = np.zeros((2, 512), dtype=bool)  # is a leaf, is opened
-        self._levels: list[list[int]] = []
-        self._arrays: list[_Level] = []
-
-    def add(self, node: Node, parent: int) -> None:
-        if self.count == self._integers.shape[1]:
-            self._integers, self._numbers, self._flags = (
-                np.concatenate([one, np.zeros_like(one)], axis=1)
-                for one in (self._integers, self._numbers, self._flags)
-            )
-        self._integers[:, self.count] = node.id, parent, node.depth
-        leaves = max(1, node.leaves)
-        self._numbers[:, self.count] = (
-            leaves,
-            0,
-            self._branches * self._discount ** int(math.log(leaves) / _LOG_BRANCHING),
-        )
-        self._flags[0, self.count] = node.is_leaf
-        while len(self._levels) <= node.depth:
-            self._levels.append([])
-        self._levels[node.depth].append(self.count)
-        self.count += 1
-
-    def open(self, row: int, children: int) -> None:
-        self._flags[1, row] = True
-        self._numbers[1, row] = children
-
-    def levels(self) -> list[_Level]:
-        """Give every level, from the root's."""
-        for depth, members in enumerate(self._levels):
-            if depth == len(self._arrays) or len(members) > len(self._arrays[depth].rows):
-                rows = np.array(members, dtype=np.intp)
-                parent = self.parent[rows]
-                self._arrays[depth : depth + 1] = [_Level(rows, parent, self.leaves[rows] / self.leaves[parent])]
-        return self._arrays
-
-    @property
-    def value(self) -> Array:
-        return self._numbers[2, : self.count]
-
-    @property
-    def ids(self) -> npt.NDArray[np.intp]:
-        return self._integers[0, : self.count]
-
-    @property
-    def parent(self) -> npt.NDArray[np.intp]:
-        return self._integers[1, : self.count]
-
-    @property
-    def depth(self) -> npt.NDArray[np.intp]:
-        return self._integers[2, : self.count]
-
-    @property
-    def leaves(self) -> Array:
-        return self._numbers[0, : self.count]
-
-    @property
-    def children(self) -> Array:
-        return self._numbers[1, : self.count]
-
-    @property
-    def is_leaf(self) -> npt.NDArray[np.bool_]:
-        return self._flags[0, : self.count]
-
-    @property
-    def is_opened(self) -> npt.NDArray[np.bool_]:
-        return self._flags[1, : self.count]
-
-    @property
-    def is_frontier(self) -> npt.NDArray[np.bool_]:
-        return ~(self.is_leaf | self.is_opened)

@@ -112,10 +112,10 @@ def search(
         tree,
         judge,
         belief,
-        lambda: _openings(belief, settings),
+        lambda: competing_openings(belief, settings),
         settings,
         costs,
-        lambda openings, ranking: _is_settled(belief, openings, ranking, settings),
+        lambda openings, ranking: is_settled(belief, openings, ranking, settings),
     )
 
 
@@ -184,7 +184,7 @@ def _ending(found: list[Opening], chosen: list[Opening], settled: Settled, ranki
     return None if chosen else "budget"
 
 
-def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
+def competing_openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     """List what could be read next, best first: the next seed slates, and every unopened node."""
     size = settings.seed_slate
     unread = belief.unread_seeds(size * settings.beam)
@@ -196,7 +196,7 @@ def _openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     return sorted(found, key=lambda opening: (-opening.promise, opening.origin or 0))
 
 
-def _is_settled(belief: Belief, openings: list[Opening], ranking: Sequence[Ranked], settings: SearchSettings) -> bool:
+def is_settled(belief: Belief, openings: list[Opening], ranking: Sequence[Ranked], settings: SearchSettings) -> bool:
     """Whether nothing that could be read is expected to come near the first hits, all of which have been read."""
     first = ranking[: settings.settled_depth]
     if settings.margin is None or len(first) < settings.settled_depth or not all(one.judged for one in first):

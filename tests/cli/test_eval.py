@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lattice.evaluate.collection import Collection
+from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.session import Plan
 from tests.cli.conftest import Invoke, Place
 from tests.evaluate.collections import TOPICS, write_collection, write_queries
+from tests.models.remote.scripted import reader, serving
 
 METHOD_KEYS = {
     *("method", "nDCG@10", "Recall@100", "MRR@10", "success@1"),
@@ -125,6 +126,13 @@ def test_relevant_documents_that_are_missing_are_told(invoke: Invoke, tmp_path: 
         (("--replay", "nothing.jsonl"), "no such file"),
         (("--record", "missing/r.json"), "cannot be written"),
         (("--runs", "topics/corpus.jsonl"), "is a file"),
+        (("--judge", "best"), "no judge 'best'"),
+        (("--judge", "remote"), "needs a server"),
+        (("--judge", "likelihood", "--relevance", "it is old"), "told nothing of relevance"),
+        (("--judge", "listwise", "--llm", "http://127.0.0.1:1"), "leave it out"),
+        (("--llm", "http://127.0.0.1:1"), "--llm-model"),
+        (("--llm-model", "big"), "name the server too"),
+        (("--llm", "http://127.0.0.1:1", "--model", "smollm2"), "only one of"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused_before_the_work(
@@ -174,6 +182,55 @@ def test_an_interrupt_says_that_the_readings_are_kept(
     result = invoke("eval", str(collection))
     assert result.exit_code == 130
     assert "goes on from there" in result.stderr
+
+
+def test_a_record_of_another_judge_is_refused_before_the_work(
+    invoke: Invoke, collection: Path, tmp_path: Path, empty_home: Path
+) -> None:
+    digest = load(collection).digest
+    queries = {"q1": {"nDCG@10": 1.0, "evaluated": 10}}
+    record = {
+        "collection": {"name": "topics", "sha256": digest},
+        "model": {"judge": "likelihood"},
+        "methods": [{"method": "lattice", "queries": queries}],
+    }
+    (tmp_path / "r.json").write_text(json.dumps(record))
+    result = invoke("eval", str(collection), "--judge", "listwise", "--gate", str(tmp_path / "r.json"))
+    assert result.exit_code == 2
+    assert "read by the likelihood judge" in result.stderr
+    assert not empty_home.exists()
+
+
+@pytest.mark.model
+def test_another_judge_is_stated_wherever_its_figures_are(invoke: Invoke, collection: Path, tmp_path: Path) -> None:
+    plain = ("eval", str(collection), "--methods", "prior,lattice", "--budget", "300", "--work", str(tmp_path / "w"))
+    asked = (*plain, "--judge", "pointwise", "--relevance", "it answers")
+    shown = json.loads(invoke(*asked, "--json").stdout)
+    assert (shown["model"]["judge"], shown["model"]["relevance"]) == ("pointwise", "it answers")
+    assert shown["command"].endswith("--judge pointwise --relevance 'it answers'")
+    lines = invoke(*asked, "--record", str(tmp_path / "r.json")).stdout.splitlines()
+    assert any(line.startswith("judge: pointwise by ") for line in lines)
+    assert "told that a passage is relevant if it answers" in lines
+    assert json.loads((tmp_path / "r.json").read_text())["model"] == shown["model"]
+    assert "holds" in invoke(*asked, "--gate", str(tmp_path / "r.json")).stdout
+    other = invoke(*plain, "--gate", str(tmp_path / "r.json"))
+    assert other.exit_code == 2
+    assert "relevant if it answers" in other.stderr
+
+
+def test_a_servers_model_is_measured_kept_and_replayed(invoke: Invoke, collection: Path, tmp_path: Path) -> None:
+    plain = ("eval", str(collection), "--methods", "prior,lattice", "--work", str(tmp_path / "w"), "--json")
+    with serving(reader("hive")) as server:
+        asked = (*plain, "--llm", server.url, "--llm-model", "big")
+        first = json.loads(invoke(*asked).stdout)
+        before = len(server.questions)
+        again = json.loads(invoke(*asked).stdout)
+        assert len(server.questions) == before > 0
+    assert (first["model"]["name"], first["model"]["judge"]) == ("big", "remote")
+    assert first["model"]["server"].startswith(server.url)
+    assert first["methods"][1]["evaluated"] > 0
+    for name in ("nDCG@10", "evaluated", "generated", "calls", "curve"):
+        assert [one.get(name) for one in again["methods"]] == [one.get(name) for one in first["methods"]]
 
 
 @pytest.mark.model

@@ -10,7 +10,7 @@ import pytest
 from lattice.errors import UsageError
 from lattice.evaluate.collection import load
 from lattice.evaluate.evaluation import MethodResult, QueryResult
-from lattice.evaluate.gate import judge_against, read_record, same_queries
+from lattice.evaluate.gate import judge_against, read_record, same_judge, same_queries
 from lattice.types import Usage
 from tests.evaluate.collections import write_collection
 
@@ -69,6 +69,29 @@ def test_the_record_must_be_of_the_same_collection(tmp_path: Path) -> None:
     assert list(same_queries(record, collection).queries) == ["q1", "q3"]
     with pytest.raises(UsageError, match="no query 'q3'"):
         same_queries(record, replace(collection, queries={"q1": "x"}))
+
+
+def _read_by(**model: str) -> dict[str, Any]:
+    return _record({"a": 0.5}) | {"model": model}
+
+
+def test_the_record_must_be_read_by_the_same_judge() -> None:
+    same_judge(_read_by(judge="likelihood"), "likelihood", None, ["lattice"])
+    with pytest.raises(UsageError, match=r"by the likelihood judge, and .* by the listwise judge.*--judge"):
+        same_judge(_read_by(judge="likelihood"), "listwise", None, ["lattice"])
+
+
+def test_the_record_must_be_told_the_same_of_relevance() -> None:
+    old = _read_by(judge="listwise", relevance="it is old")
+    same_judge(old, "listwise", "it is old", ["lattice"])
+    for relevance in (None, "it is new"):
+        with pytest.raises(UsageError, match="relevant if it is old"):
+            same_judge(old, "listwise", relevance, ["lattice"])
+
+
+def test_where_nothing_that_reads_is_compared_the_judge_does_not_matter() -> None:
+    same_judge(_read_by(judge="likelihood"), "listwise", None, ["prior", "rerank"])
+    same_judge(_record({"a": 0.5}) | {"model": None}, "listwise", None, ["lattice"])
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"methods": [{"method": "lattice"}], "collection": {}}'])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from lattice.lattice import Lattice
 from lattice.models.prompts import BARE, Frame
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.search import SearchSettings
-from lattice.types import Slate, Usage
+from lattice.types import Candidate, Judgement, Slate, Usage
 from tests.evaluate.collections import TOPICS, write_collection
 
 
@@ -101,6 +102,55 @@ def test_paper_begins_at_the_root_and_ranks_what_it_has_read(bench: Bench) -> No
 def test_the_oracle_finds_what_no_word_of_the_query_leads_to(bench: Bench) -> None:
     assert _last(bench, "oracle", "q1").documents[:2] == ("clocks", "bread")
     assert "clocks" not in _last(bench, "prior", "q1").documents[:1]
+
+
+@dataclass(slots=True)
+class WordJudge:
+    """Finds relevant what shares words with the query, compared with the rest of its slate; a word is a token."""
+
+    slate_dependent: bool = True
+    seen: list[tuple[int, ...]] = field(default_factory=list)
+
+    def score(self, query: str, slate: Slate) -> Judgement:
+        shared = [len(set(query.split()) & set(one.text.lower().split())) for one in slate.candidates]
+        self.seen.append(tuple(one.node for one in slate.candidates))
+        usage = Usage(evaluated=sum(self.costs(query, slate.candidates)), calls=1)
+        return Judgement(tuple(count / max(1, *shared, 1) for count in shared), usage)
+
+    def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        return [len(one.text.split()) for one in candidates]
+
+    prices = costs
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.reads])
+@pytest.mark.parametrize("slate_dependent", [True, False])
+def test_every_method_works_with_a_judge_of_either_kind(bench: Bench, method: str, *, slate_dependent: bool) -> None:
+    judge = WordJudge(slate_dependent)
+    other = replace(bench, judge=lambda: judge)
+    for query, excluded in (("q1", ""), ("q2", "stars")):
+        moments = list(METHODS[method].make(other)(query))
+        assert 0 < moments[-1].usage.evaluated <= 400
+        assert len(set(moments[-1].documents)) == len(moments[-1].documents) > 0
+        assert excluded not in moments[-1].documents
+    assert "bread" in _last(other, method, "q1").documents[:3]
+
+
+@pytest.mark.parametrize("method", ["rerank", "lattice"])
+def test_slates_of_a_judge_that_compares_are_anchored(bench: Bench, method: str) -> None:
+    roomy = replace(bench, settings=SearchSettings(budget_tokens=2000, seed_slate=2, margin=None))
+    free, compared = WordJudge(slate_dependent=False), WordJudge(slate_dependent=True)
+    for judge in (free, compared):
+        assert _last(replace(roomy, judge=lambda judge=judge: judge), method, "q1").documents  # type: ignore[misc]
+    assert len(set(sum(free.seen, ()))) == len(sum(free.seen, ()))
+    assert set(compared.seen[0]) & set(compared.seen[1])
+
+
+def test_rerank_reads_no_node_with_a_judge_that_compares(bench: Bench) -> None:
+    steps = [moment.step for moment in METHODS["rerank"].make(replace(bench, judge=WordJudge))("q1")]
+    read = [one.node for step in steps if step for slate in step.slates for one in slate.scored]
+    assert read
+    assert all(bench.lattice.store.node(node).is_leaf for node in read)
 
 
 def test_a_flat_tree_has_nothing_to_open(bench: Bench) -> None:

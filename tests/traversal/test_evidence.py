@@ -20,7 +20,8 @@ from tests.traversal.trees import full_tree, lifted_scores
 # Root 1; inner nodes 2, 3, 4; leaves 5-7 below 2, 8-10 below 3, 11-13 below 4.
 NODES = full_tree(3, 2)
 UNBOUNDED = SearchSettings(budget_tokens=None, beam=10_000, margin=None)
-EXACT = replace(DEFAULT_MODEL, lift=1.0)
+EXACT = replace(DEFAULT_MODEL, lift=1.0, blind=0.0)
+DOUBTING = replace(EXACT, blind=0.3)
 
 
 def _belief(*hits: int, nodes: list[Node] = NODES, model: Model = EXACT) -> Evidence:
@@ -157,6 +158,37 @@ def test_hits_that_were_read_in_vain_make_the_rest_less_believed() -> None:
     doubting.observe(None, [(leaf, 0.95) for leaf in leaves[:3]] + [(leaf, 0.05) for leaf in leaves[3:6]])
     assert believed < doubting.path(leaves[-1])
     assert before > 0.0
+
+
+def test_a_judge_that_sees_nothing_leaves_the_priors_best_where_they_were() -> None:
+    nodes = full_tree(6, 3)
+    leaves = [node.id for node in nodes if node.is_leaf][::5]
+    first = {}
+    for model in (EXACT, DOUBTING):
+        belief = _belief(*leaves, nodes=nodes, model=model)
+        belief.observe(1, [(node.id, 0.4) for node in nodes if node.parent == 1])
+        belief.observe(None, [(leaf, 0.4) for leaf in leaves[:8]])
+        first[model] = belief.ranking()[0].node
+    assert first[EXACT] not in leaves[:8]  # believed, what was read is cold and sinks
+    assert first[DOUBTING] == leaves[0]
+
+
+def test_a_judge_that_finds_what_must_be_there_is_believed() -> None:
+    nodes = full_tree(6, 3)
+    leaves = [node.id for node in nodes if node.is_leaf][::5]
+    paths = {}
+    for model in (EXACT, DOUBTING):
+        belief = _belief(*leaves, nodes=nodes, model=model)
+        belief.observe(None, [(leaves[4], 0.95), *((leaf, 0.1) for leaf in leaves[:4])])
+        assert belief.ranking()[0].node == leaves[4]
+        paths[model] = belief.path(leaves[4])
+    assert paths[DOUBTING] == pytest.approx(paths[EXACT], rel=0.1)
+
+
+def test_before_anything_was_read_doubt_changes_nothing() -> None:
+    sure, doubting = _belief(12, 8), _belief(12, 8, model=DOUBTING)
+    assert [one.node for one in doubting.ranking()] == [one.node for one in sure.ranking()]
+    assert [one.relevance for one in doubting.ranking()] == pytest.approx([one.relevance for one in sure.ranking()])
 
 
 def test_without_path_and_lift_only_a_slate_counts() -> None:

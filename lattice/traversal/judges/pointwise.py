@@ -58,10 +58,14 @@ class PointwiseJudge:
 
     def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate would evaluate; what the query costs alone is on the first."""
-        costs = [self.engine.prompt_cost(prompt) for prompt, _ in self._fitted(query, candidates)]
+        costs = self.prices(query, candidates)
         if costs and (self._baseline is None or self._baseline[0] != self._asked(query)):
             costs[0] += self.engine.prompt_cost(self._prompt(query, ""))
         return costs
+
+    def prices(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give the tokens that judging each candidate would evaluate where the empty passage has been read."""
+        return [self.engine.prompt_cost(prompt) for prompt, _ in self._fitted(query, candidates)]
 
     def _fitted(self, query: str, candidates: Sequence[Candidate]) -> list[tuple[Prompt, int]]:
         """Give the prompt of each candidate, and whether its text had to be cut."""
