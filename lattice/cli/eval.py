@@ -65,12 +65,13 @@ def eval_command(ctx: click.Context, /, collection: Path, as_json: bool, **optio
     passage.
 
     \b
-    bm25     BM25 over whole documents, by another library
-    prior    our lexical and vector search, before a model reads
-    rerank   the prior's best, read by the same judge: no tree
-    paper    the search as published, with the same judge
-    lattice  the default search
-    oracle   a judge that knows the answers, in the same tree: the ceiling
+    bm25        BM25 over whole documents, by another library
+    prior       our lexical and vector search, before a model reads
+    rerank      the prior's best, read by the same judge: no tree
+    paper       the search as published, with the same judge
+    lattice     the default search
+    navigation  the default search without a prior: the tree alone
+    oracle      a judge that knows the answers, in the same tree: the ceiling
 
     The judge is that of `lattice search`: --judge likelihood, pointwise, listwise or reasoned, or a server's model
     with --llm and --llm-model. "auto" takes likelihood below 2 billion parameters and listwise above.

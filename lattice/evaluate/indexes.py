@@ -20,18 +20,27 @@ from lattice.types import BUILDER_VERSION, BuildSettings, Document, Skipped
 
 Progress = Callable[[str, int, int], None]
 
+DEFAULTS = BuildSettings()
 
-def index_of(collection: Collection, work: Path, progress: Progress | None = None, *, rebuild: bool = False) -> Path:
-    """Give an up-to-date index of the collection below `work`, building it where there is none.
+
+def index_of(
+    collection: Collection,
+    work: Path,
+    progress: Progress | None = None,
+    *,
+    rebuild: bool = False,
+    settings: BuildSettings = DEFAULTS,
+) -> Path:
+    """Give an up-to-date index of the collection below `work`, building it where there is none with `settings`.
 
     `rebuild` builds anyway: a builder in development may make another tree under the same BUILDER_VERSION.
     """
     index = work / "index.lattice"
     if collection.is_files:
         folder = collection.folder or _written_out(collection, work / "files")
-        index_folder(folder, index, BuildSettings(), progress, force=rebuild)
-    elif rebuild or not _is_fresh(index, collection):
-        _index_records(collection, index, progress)
+        index_folder(folder, index, settings, progress, force=rebuild)
+    elif rebuild or not _is_fresh(index, collection, settings):
+        _index_records(collection, index, settings, progress)
     return index
 
 
@@ -54,11 +63,11 @@ def _written_out(collection: Collection, folder: Path) -> Path:
     return target
 
 
-def _is_fresh(index: Path, collection: Collection) -> bool:
+def _is_fresh(index: Path, collection: Collection, settings: BuildSettings) -> bool:
     try:
         with Store.open(index) as store:
             status = store.status()
-            same = (BUILDER_VERSION, _root(collection), BuildSettings())
+            same = (BUILDER_VERSION, _root(collection), settings)
             return (status.builder, status.root, store.settings()) == same
     except IndexTooNew:
         raise
@@ -70,8 +79,7 @@ def _root(collection: Collection) -> str:
     return f"{collection.name}@{collection.documents_digest[:16]}"
 
 
-def _index_records(collection: Collection, index: Path, progress: Progress | None) -> None:
-    settings = BuildSettings()
+def _index_records(collection: Collection, index: Path, settings: BuildSettings, progress: Progress | None) -> None:
     documents: list[Document] = []
     skipped: list[Skipped] = []
     for done, record in enumerate(collection.records, 1):

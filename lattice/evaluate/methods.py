@@ -101,6 +101,17 @@ def lattice(bench: Bench) -> Answer:
     return lambda query: searched(bench, query, tree_of(bench, query), bench.judge(), bench.settings)
 
 
+def navigation(bench: Bench) -> Answer:
+    """The default search without a prior: from the root down, by what descriptions say and nothing else."""
+
+    def unaided(
+        query: str, tree: Tree, judge: Judge, _: Prior, settings: SearchSettings, costs: Costs
+    ) -> Iterator[Step]:
+        return walk(query, tree, judge, Prior(), settings, costs)
+
+    return lambda query: searched(bench, query, tree_of(bench, query), bench.judge(), bench.settings, unaided)
+
+
 def paper(bench: Bench) -> Answer:
     """The search as published, with the same judge and budget: no prior, B = 2, N = 20."""
     settings = PaperSettings(budget_tokens=bench.settings.budget_tokens)
@@ -134,6 +145,7 @@ METHODS = {
     "rerank": Method(rerank, reads=True),
     "paper": Method(paper, reads=True),
     "lattice": Method(lattice, reads=True),
+    "navigation": Method(navigation, reads=True),
     "oracle": Method(oracle, reads=True),
 }
 

@@ -18,6 +18,7 @@ _COLOURS = {
     "prior": "#E69F00",
     "rerank": "#0072B2",
     "lattice": "#D55E00",
+    "navigation": "#56B4E9",
     "oracle": "#009E73",
     "paper": "#CC79A7",
     "ours": "#D55E00",

@@ -10,7 +10,7 @@ from pathlib import Path
 from lattice.errors import ModelNotFound
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.evaluation import MethodResult, check_methods, evaluate
-from lattice.evaluate.indexes import index_of
+from lattice.evaluate.indexes import DEFAULTS, index_of
 from lattice.evaluate.judging import Judging, Source
 from lattice.evaluate.methods import METHODS, Bench, PricedJudge
 from lattice.evaluate.metrics import check_installed
@@ -20,6 +20,7 @@ from lattice.models.registry import EMBEDDED_CURE
 from lattice.models.remote.server import Server
 from lattice.traversal.judges.choice import JudgeName
 from lattice.traversal.search import SearchSettings
+from lattice.types import BuildSettings
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,10 +30,10 @@ class Plan:
     """What to measure and where to keep what it takes.
 
     `judge`, `relevance` and `server` say how is read, as for `Lattice.open`.
-    `work` holds the index, `judgements` is the file that readings are appended to (below `work` by default), `replayed`
-    further files of readings, which are only read. `command` is how a user asks for the same again. `keep_bytes` bounds
-    the KV states that the engine keeps: tokens count as if there were none, but seconds are no longer those of cold
-    readings.
+    `work` holds the index, which `build` is built with; `judgements` is the file that readings are appended to (below
+    `work` by default), `replayed` further files of readings, which are only read. `command` is how a user asks for the
+    same again. `keep_bytes` bounds the KV states that the engine keeps: tokens count as if there were none, but seconds
+    are no longer those of cold readings.
     """
 
     methods: Sequence[str]
@@ -45,6 +46,7 @@ class Plan:
     rebuild: bool = False
     command: str = ""
     keep_bytes: int = 0
+    build: BuildSettings = DEFAULTS
     judge: JudgeName = "auto"
     relevance: str | None = None
     server: Server | None = None
@@ -83,7 +85,7 @@ def run(collection: Collection, plan: Plan, progress: Progress | None = None) ->
         None if source is None else Judging(source, plan.judgements or plan.work / "judgements.jsonl", plan.replayed)
     )
     plan.work.mkdir(parents=True, exist_ok=True)
-    index = index_of(collection, plan.work, progress, rebuild=plan.rebuild)
+    index = index_of(collection, plan.work, progress, rebuild=plan.rebuild, settings=plan.build)
     with judging or nullcontext(), Lattice.open(index, model=None) as lattice, lattice.store.reading():
         bench = Bench(collection, lattice, _judge_of(judging), plan.settings)
         elapsed = (lambda: 0.0) if judging is None else (lambda: judging.record.elapsed)
