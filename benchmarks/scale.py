@@ -1,7 +1,7 @@
 """Measure how a build grows:  python benchmarks/scale.py [--passages 100000] [--json] [--save] [--table]
 
 The corpus is made of all collections that LATTICE_DATASETS names, in turn; when they are used up they begin again, with
-one word in five of each text exchanged for a word of another one, so that no text comes twice. It depends on the
+one word in five of each text exchanged for a word of another one, so that hardly any text comes twice. It depends on the
 collections, the number and the seed alone. The build runs in a process of its own, whose peak of memory is reported,
 and ends with an index on disk. No model is needed.
 """

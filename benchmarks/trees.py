@@ -97,7 +97,7 @@ def measured(collection: Collection, trees: list[str], queries: int) -> Iterator
                 found["judged"].append(judged)
                 found["steered"].append(steered(tree, frozenset(grades), tree.vectors @ vector))
                 found["apart"] += apart(tree, frozenset(grades), tree.vectors @ vector)
-        means = {measure: round(float(np.mean(values)), 3) for measure, values in found.items()}
+        means = {measure: round(sum(each) / len(each), 3) if each else None for measure, each in found.items()}
         yield {"collection": collection.name, "tree": name, "queries": len(found["opened"]), **shape(tree), **means}
 
 
@@ -207,10 +207,11 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def line(row: dict[str, Any]) -> str:
     """Give a row of the table."""
+    told = "-" if row["apart"] is None else f"{row['apart']:.3f}"
     return (
         f"| {row['collection']} | {row['tree'].replace('/', ' / ')} | {row['nodes']:,} | {row['folders']} "
         f"| {row['mean_depth']:.1f}, {row['depth']} | {row['mean_children']:.1f} | {row['opened']:.1f} "
-        f"| {row['judged']:.0f} | {row['apart']:.3f} | {row['steered']:.1f} |"
+        f"| {row['judged']:.0f} | {told} | {row['steered']:.1f} |"
     )
 
 
