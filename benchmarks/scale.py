@@ -1,9 +1,9 @@
-"""Measure how a build grows:  python benchmarks/scale.py [--passages 100000] [--json] [--save] [--table]
+"""Measure how a build grows:  python benchmarks/scale.py [--passages 100000] [--json] [--save]
 
-The corpus is made of all collections that LATTICE_DATASETS names, in turn; when they are used up they begin again, with
-one word in five of each text exchanged for a word of another one, so that hardly any text comes twice. It depends on the
-collections, the number and the seed alone. The build runs in a process of its own, whose peak of memory is reported,
-and ends with an index on disk. No model is needed.
+The corpus is made of all collections that LATTICE_DATASETS names, one after the other. When they are used up they begin
+again, with one word in five of each text exchanged for a word of another one, so that hardly any text comes twice. It
+depends on the collections, the number and the seed alone. The build runs in a process of its own, whose peak of memory
+is reported, and ends with an index on disk. No model is needed.
 """
 
 from __future__ import annotations
@@ -46,19 +46,23 @@ def main() -> None:
     parser.add_argument("--structure", default=BuildSettings().structure)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="add to benchmarks/results/scale.json")
-    parser.add_argument("--table", action="store_true", help="print the saved records as a table, and measure nothing")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         print(json.dumps(measured(options)))
         return
-    saved = RESULTS / "scale.json"
-    records = json.loads(saved.read_text()) if saved.exists() else []
-    if not options.table:
-        records = [*records, record(options)] if options.save else [record(options)]
+    found = record(options)
     if options.save:
-        saved.write_text(json.dumps(records, indent=1) + "\n")
-    print(json.dumps(records, indent=1) if options.json else "\n".join(table(records)))
+        save(RESULTS / "scale.json", found)
+    print(json.dumps(found, indent=1) if options.json else "\n".join(table(found)))
+
+
+def save(path: Path, found: dict[str, Any]) -> None:
+    """Add the record to those at `path`, in place of an older one of the same size, clusterer and structure."""
+    old = json.loads(path.read_text())["rows"] if path.exists() else []
+    same = ("passages", "clusterer", "structure")
+    rows = [row for row in old if any(row[name] != found[name] for name in same)] + [found]
+    path.write_text(json.dumps({"rows": sorted(rows, key=lambda row: row["passages"])}, indent=1) + "\n")
 
 
 def record(options: argparse.Namespace) -> dict[str, Any]:
@@ -166,21 +170,15 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def table(records: list[dict[str, Any]]) -> list[str]:
-    """Give the records as a table: how the seconds of a build fall to its stages, and what came of it."""
-    lines = [
-        "| passages | clusterer | structure | vectors, tree, descriptions, writing (s) | in all | peak memory "
-        "| index | nodes | depth | children a node |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for one in records:
-        stages = " + ".join(str(round(one["seconds"][name])) for name in ("vectors", "tree", "descriptions", "writing"))
-        lines.append(
-            f"| {one['passages']:,} | {one['clusterer']} | {one['structure']} | {stages} | {one['build_seconds']:.0f} "
-            f"| {one['peak_bytes'] / 1e9:.1f} GB | {one['index_bytes'] / 1e6:.0f} MB | {one['nodes']:,} "
-            f"| {one['depth']} | {one['mean_children']} |"
-        )
-    return lines
+def table(found: dict[str, Any]) -> list[str]:
+    """Give the seconds of each stage, and what came of them, a line each."""
+    lines = [f"{name:14}{seconds:8.1f} s" for name, seconds in found["seconds"].items()]
+    lines.append(f"{'all but corpus':14}{found['build_seconds']:8.1f} s")
+    lines.append(f"peak memory   {found['peak_bytes'] / 1e9:8.2f} GB ({found['peak_bytes_before'] / 1e9:.2f} before)")
+    lines.append(f"index         {found['index_bytes'] / 1e6:8.0f} MB")
+    about = (f"{found['documents']:,} documents", f"{found['passages']:,} passages", f"{found['nodes']:,} nodes")
+    depth = f"depth {found['mean_depth']} ({found['depth']} at most)"
+    return [*lines, ", ".join((*about, depth, f"{found['mean_children']} children a node"))]
 
 
 if __name__ == "__main__":

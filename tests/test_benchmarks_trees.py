@@ -65,9 +65,15 @@ def test_a_build_is_measured_from_the_corpus_to_the_file(
     assert found["index_bytes"] > 10_000
     assert found["peak_bytes"] >= found["peak_bytes_before"] > 0
     assert (found["least_children"] >= 2, found["depth"]) == (True, 2)
-    seconds = {"vectors": 12.4, "tree": 3.6, "descriptions": 1.0, "writing": 0.2}
-    row = scale.table([{**found, "seconds": seconds, "build_seconds": 17.2}])[-1]
-    assert row.startswith("| 30 | kmeans | flat | 12 + 4 + 1 + 0 | 17 |")
+    assert scale.table(found)[-1].startswith("30 documents, 30 passages, 34 nodes, depth 2.0 (2 at most), ")
+
+
+def test_a_record_takes_the_place_of_an_older_one_like_it(load: Load, tmp_path: Path) -> None:
+    saved = tmp_path / "scale.json"
+    for passages, nodes in ((200, 1), (100, 2), (200, 3)):
+        row = {"passages": passages, "clusterer": "kmeans", "structure": "flat", "nodes": nodes}
+        load("scale").save(saved, row)
+    assert [(row["passages"], row["nodes"]) for row in json.loads(saved.read_text())["rows"]] == [(100, 2), (200, 3)]
 
 
 def write_collection(folder: Path) -> None:
