@@ -37,7 +37,7 @@ from lattice.types import BuildSettings, Matrix, Passage
 COLLECTIONS = ("pony-docs-rebuilt", "tldr-nl2bash", "scifact", "birco-doris-mae-dev")
 TREES = (
     *("agglomerative/documents", "spectral/documents", "kmeans/documents"),
-    *("agglomerative/auto", "agglomerative/folders", "agglomerative/flat"),
+    *("agglomerative/folders", "agglomerative/auto", "spectral/auto", "agglomerative/flat"),
 )
 SHARE, AT_MOST, SEED = 0.9, 200, 5
 SETTINGS = BuildSettings()

@@ -56,8 +56,8 @@ def index_command(
 
     \b
     documents  the outline of each document
-    folders    those, and every folder
-    auto       those, and each folder whose documents are alike
+    folders    outlines, and every folder
+    auto       outlines and folders where they tell more than likeness does
     flat       nothing: passages alone
 
     \b

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +25,7 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(slots=True)
 class Folder:
-    """A folder with documents below it: its name, its folders by name, the numbers of its own documents and of all."""
+    """A folder with branches below it: its name, its folders by name, the numbers of its own branches and of all."""
 
     name: str
     folders: dict[str, Folder] = field(default_factory=dict)
@@ -40,11 +41,13 @@ class _Pool:
     rows: list[Matrix]
 
 
-def arranged(units: Sequence[Branch], rows: Matrix, paths: Sequence[str], gather: Gather, floor: float) -> list[Branch]:
-    """Group one branch a document, with its vector and path, by the folders whose `cohesion` is at least `floor`.
+def arranged(
+    units: Sequence[Branch], rows: Matrix, paths: Sequence[str], gather: Gather, floor: float, loose: int = 1
+) -> list[Branch]:
+    """Group branches, each with its vector and the path of its document, by folders whose `cohesion` reaches `floor`.
 
-    What stands in other folders is grouped with what stands in the folder above, by `gather`, which also divides a
-    folder of too many. A folder of one branch is that branch.
+    What stands in other folders, and in those of `loose` branches or fewer, is grouped with what stands in the folder
+    above, by `gather`, which also divides a folder of too many. A folder of one branch is that branch.
     """
     root = folders_of(paths)
 
@@ -52,7 +55,8 @@ def arranged(units: Sequence[Branch], rows: Matrix, paths: Sequence[str], gather
         pool = _Pool([units[i] for i in folder.own], [rows[i] for i in folder.own])
         for below in folder.folders.values():
             inner = pooled(below)
-            if floor == -np.inf or cohesion(rows, below.all, folder.all) >= floor:
+            crowd = len(inner.units) == 1 or len(inner.units) > loose
+            if crowd and (floor == -math.inf or cohesion(rows, below.all, folder.all) >= floor):
                 inner = _Pool([_closed(below.name, inner, gather)], [mean(np.array(inner.rows))])
             pool.units.extend(inner.units)
             pool.rows.extend(inner.rows)
@@ -70,7 +74,7 @@ def _closed(name: str, pool: _Pool, gather: Gather) -> Branch:
 
 
 def folders_of(paths: Sequence[str]) -> Folder:
-    """Give the folder over all documents, whose paths have forward slashes."""
+    """Give the folder over all branches, whose paths have forward slashes."""
     root = Folder("")
     for number, path in enumerate(paths):
         at = root

@@ -19,11 +19,17 @@ class _Run:
     leaves: tuple[int, ...]
 
 
-def documents(passages: Sequence[Passage], branching: int) -> list[Branch]:
-    """Give one branch a document: its only passage as a leaf, or a node of kind "document" over its passages."""
+def documents(passages: Sequence[Passage], branching: int, loose: int = 1) -> list[Branch]:
+    """Give one branch a document, a node of kind "document" over its passages.
+
+    A document of `loose` passages or fewer gives these as leaves instead.
+    """
     units = []
     for _, group in groupby(range(len(passages)), key=lambda i: passages[i].document):
         leaves = tuple(group)
+        if len(leaves) <= loose:
+            units += [Branch("passage", passage=leaf) for leaf in leaves]
+            continue
         title = passages[leaves[0]].title
         units.append(_branch("document", passages, leaves, 0, branching, (title,) if title else ()))
     return units

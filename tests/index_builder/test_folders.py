@@ -50,6 +50,12 @@ def test_auto_keeps_folders_of_one_subject() -> None:
     assert tree_of(BY_SUBJECT, rows, "auto") == tree_of(BY_SUBJECT, rows, "folders")
 
 
+def test_auto_leaves_out_documents_and_folders_that_would_be_nodes_of_two() -> None:
+    passages = [passage("ale/1", 0), passage("ale/1", 1), passage("bees/2"), passage("bees/3"), passage("rye/4")]
+    tree = grow(passages, subjects([0, 0, 1, 1, 2]), 12, 0, structure="auto")
+    assert outline(tree) == ("root", [0, 1, 2, 3, 4])
+
+
 def test_auto_clusters_through_folders_that_say_nothing() -> None:
     paths = [f"{folder}/{i}" for folder in ("2023", "2024") for i in range(20)]
     of = [i % 4 for _ in range(2) for i in range(20)]

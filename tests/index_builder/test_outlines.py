@@ -9,6 +9,11 @@ def test_a_document_of_few_passages_needs_no_sections() -> None:
     assert shape(document) == [0, 1, 2, 3]
 
 
+def test_loose_documents_give_their_passages() -> None:
+    found = documents(in_documents([2, 3, 1]), 12, loose=2)
+    assert [shape(branch) for branch in found] == [0, 1, [2, 3, 4], 5]
+
+
 def test_headings_part_a_long_document() -> None:
     headings = [("Book", "One")] * 2 + [("Book", "Two")] * 3 + [("Book", "Three")]
     (document,) = documents(in_documents([6], headings), 5)
