@@ -16,6 +16,7 @@ import argparse
 import heapq
 import json
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ from tqdm import tqdm
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.indexes import index_of
 from lattice.evaluate.summary import source_state
+from lattice.index_builder.agglomerative import NEIGHBOURS
 from lattice.index_builder.bottom_up import Branch, grow
+from lattice.index_builder.branches import mean
+from lattice.index_builder.fill import target
 from lattice.index_builder.summaries import summarizer_of
 from lattice.models.embedders import TfidfSvd
 from lattice.store.store import Store
@@ -68,9 +72,13 @@ def main() -> None:
     parser.add_argument("collections", nargs="*", default=COLLECTIONS)
     parser.add_argument("--trees", default=",".join(TREES))
     parser.add_argument("--queries", type=int, default=150)
+    parser.add_argument("--uncapped", action="store_true", help="only show how large scikit-learn's groups are")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/trees.json")
     options = parser.parse_args()
+    if options.uncapped:
+        print("\n".join(line for name in options.collections for line in uncapped(load(unpacked(name)))))
+        return
     trees = options.trees.split(",")
     rows = [row for name in options.collections for row in measured(load(unpacked(name)), trees, options.queries)]
     record = {"lattice": source_state(), "queries": options.queries, "seed": SEED, "rows": rows}
@@ -195,6 +203,28 @@ def apart(tree: Numbered, relevant: frozenset[str], cosines: Matrix) -> list[flo
             ahead = np.subtract.outer(cosines[right], cosines[wrong])
             found.append(float((ahead > 0).mean() + (ahead == 0).mean() / 2))
     return found
+
+
+def uncapped(collection: Collection) -> Iterator[str]:
+    """Yield how large the groups of scikit-learn's AgglomerativeClustering are, over documents and with our number."""
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.neighbors import kneighbors_graph
+
+    corpus, limit = read(collection), SETTINGS.branching
+    of: dict[str, list[int]] = {}
+    for number, passage in enumerate(corpus.passages):
+        of.setdefault(passage.document, []).append(number)
+    rows = np.array([mean(corpus.vectors[numbers]) for numbers in of.values()])
+    near = kneighbors_graph(rows, NEIGHBOURS, include_self=False)
+    near = near.maximum(near.T)
+    for linkage, metric in (("average", "cosine"), ("ward", "euclidean")):
+        method = AgglomerativeClustering(target(len(rows), limit), metric=metric, connectivity=near, linkage=linkage)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it joins parts that the graph leaves unconnected, and says so
+            sizes = np.bincount(method.fit_predict(rows))
+        share = sizes[sizes > limit].sum() / len(rows)
+        about = f"{len(sizes)} groups, the largest {sizes.max()}, {np.sum(sizes == 1)} of one"
+        yield f"{collection.name}, {linkage}: {about}, {share:.2f} of the documents in groups of more than {limit}"
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

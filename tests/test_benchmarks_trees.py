@@ -16,6 +16,7 @@ import pytest
 
 from lattice.evaluate.collection import load as load_collection
 from lattice.index_builder.branches import Branch
+from lattice.types import BuildSettings
 
 Load = Callable[[str], ModuleType]
 
@@ -133,3 +134,14 @@ def test_a_collection_is_measured_for_every_tree(load: Load, tmp_path: Path, mon
         ("kmeans/flat", 1, 1),
     ]
     assert trees.table(rows)[2].startswith("| tiny | agglomerative / documents | 7 | 0 | 1.0, 1 | 6.0 | 1.0 |")
+
+
+def test_groups_without_a_largest_size_are_counted(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = load("trees")
+    monkeypatch.setattr(trees, "WORK", tmp_path / "work")
+    monkeypatch.setattr(trees, "SETTINGS", BuildSettings(branching=2))
+    monkeypatch.setattr(trees, "NEIGHBOURS", 3)
+    write_collection(tmp_path / "tiny")
+    average, ward = trees.uncapped(load_collection(tmp_path / "tiny"))
+    assert average.startswith("tiny, average: 3 groups, the largest ")
+    assert ward.endswith(" of the documents in groups of more than 2")
