@@ -52,11 +52,12 @@ def arranged(
     root = folders_of(paths)
 
     def pooled(folder: Folder) -> _Pool:
+        around = sampled(rows, folder.all)
         pool = _Pool([units[i] for i in folder.own], [rows[i] for i in folder.own])
         for below in folder.folders.values():
             inner = pooled(below)
             crowd = len(inner.units) == 1 or len(inner.units) > loose
-            if crowd and (floor == -math.inf or cohesion(rows, below.all, folder.all) >= floor):
+            if crowd and (floor == -math.inf or cohesion(rows, below.all, around) >= floor):
                 inner = _Pool([_closed(below.name, inner, gather)], [mean(np.array(inner.rows))])
             pool.units.extend(inner.units)
             pool.rows.extend(inner.rows)
@@ -86,28 +87,49 @@ def folders_of(paths: Sequence[str]) -> Folder:
     return root
 
 
-def cohesion(rows: Matrix, inside: Sequence[int], around: Sequence[int]) -> float:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a folder is compared with: how many there are, and the numbers and vectors of a sample of them."""
+
+    count: int
+    numbers: Numbers
+    rows: Matrix
+
+
+def sampled(rows: Matrix, numbers: Sequence[int]) -> Around:
+    """Take at most AROUND of the vectors with these numbers, evenly spaced."""
+    chosen = _spaced(numbers, AROUND)
+    return Around(len(numbers), chosen, rows[chosen])
+
+
+def cohesion(rows: Matrix, inside: Sequence[int], around: Around) -> float:
     """Say how well `inside` is grouped among `around`, which holds it: 0 as chance would, 1 as well as can be.
 
-    For each document, the mean cosine with the others of its folder, over what it has with all around, as a share of
-    what its nearest documents, as many as the folder has, would give: Σ (within − all) / Σ (nearest − all). A folder
-    that is all there is, or of one document, has 1: to keep it costs nothing.
+    For each branch, the mean cosine with the others of its folder, over what it has with all around, as a share of what
+    its nearest, as many as the folder has, would give: Σ (within − all) / Σ (nearest − all). A folder that is all there
+    is, or of one branch, has 1: to keep it costs nothing.
     """
-    if len(inside) < 2 or len(inside) == len(around):
+    if len(inside) < 2 or len(inside) == around.count:
         return 1.0
-    members, judged, others = _spaced(inside, AROUND), _spaced(inside, JUDGED), _spaced(around, AROUND)
-    similar = rows[judged] @ rows[others].T
-    similar[judged[:, None] == others[None, :]] = np.nan
-    within = rows[judged] @ rows[members].T
-    within[judged[:, None] == members[None, :]] = np.nan
-    count = max(1, round((len(inside) - 1) * len(others) / len(around)))
-    nearest = -np.sort(-np.nan_to_num(similar, nan=-np.inf), axis=1)[:, :count]
+    judged = _spaced(inside, JUDGED)
+    similar = _cosines(rows[judged], judged, around.rows, around.numbers)
+    members = _spaced(inside, AROUND)
+    within = _cosines(rows[judged], judged, rows[members], members)
+    count = max(1, round((len(inside) - 1) * len(around.numbers) / around.count))
+    nearest = -np.partition(-np.nan_to_num(similar, nan=-np.inf), count - 1, axis=1)[:, :count]
     usual = np.nanmean(similar, axis=1)
     gained = float((np.nanmean(within, axis=1) - usual).sum())
     possible = float((nearest.mean(axis=1) - usual).sum())
     return gained / possible if possible > 1e-6 else 0.0
 
 
+def _cosines(left: Matrix, left_numbers: Numbers, right: Matrix, right_numbers: Numbers) -> Matrix:
+    """Give all cosines, (n, m), with NaN for what would be compared with itself."""
+    found = left @ right.T
+    found[left_numbers[:, None] == right_numbers[None, :]] = np.nan
+    return found
+
+
 def _spaced(numbers: Sequence[int], at_most: int) -> Numbers:
-    found = np.asarray(numbers, dtype=np.int64)
-    return found[np.linspace(0, len(found) - 1, min(at_most, len(found))).astype(np.int64)]
+    places = np.linspace(0, len(numbers) - 1, min(at_most, len(numbers))).astype(np.int64)
+    return np.array([numbers[place] for place in places.tolist()], dtype=np.int64)

@@ -5,7 +5,7 @@ import pytest
 
 from lattice.index_builder.bottom_up import grow
 from lattice.index_builder.branches import Branch
-from lattice.index_builder.folders import LEVELS, cohesion, folders_of
+from lattice.index_builder.folders import LEVELS, cohesion, folders_of, sampled
 from lattice.models.embedders import normalised
 from lattice.types import Matrix
 from tests.index_builder.corpora import passage
@@ -114,23 +114,26 @@ def test_folders_deeper_than_the_bound_are_taken_together() -> None:
 def test_cohesion_worked_by_hand() -> None:
     # Two pairs of equal rows, at right angles: with all others a row has 1/3, with its nearest 1.
     rows = np.eye(2, dtype=np.float32)[[0, 0, 1, 1]]
-    assert cohesion(rows, [0, 1], range(4)) == pytest.approx(1)
+    assert cohesion(rows, [0, 1], sampled(rows, range(4))) == pytest.approx(1)
     # With the other of its folder 0: (0 - 1/3) / (1 - 1/3).
-    assert cohesion(rows, [0, 2], range(4)) == pytest.approx(-0.5)
+    assert cohesion(rows, [0, 2], sampled(rows, range(4))) == pytest.approx(-0.5)
 
 
 @pytest.mark.parametrize(("inside", "around"), [([0], [0, 1, 2]), ([0, 1, 2], [0, 1, 2])])
 def test_a_folder_of_one_or_of_all_costs_nothing(inside: list[int], around: list[int]) -> None:
-    assert cohesion(subjects([0, 1, 2]), inside, around) == 1
+    rows = subjects([0, 1, 2])
+    assert cohesion(rows, inside, sampled(rows, around)) == 1
 
 
 def test_where_nothing_is_nearer_than_anything_else_a_folder_says_nothing() -> None:
-    assert cohesion(np.zeros((6, 3), dtype=np.float32), [0, 1, 2], range(6)) == 0
+    rows = np.zeros((6, 3), dtype=np.float32)
+    assert cohesion(rows, [0, 1, 2], sampled(rows, range(6))) == 0
 
 
 def test_large_folders_are_judged_by_a_sample() -> None:
     rng = np.random.default_rng(0)
     of = np.repeat([0, 1], 6000)
     rows = normalised((np.eye(8)[of] + 0.3 * rng.standard_normal((12_000, 8))).astype(np.float32))
-    assert cohesion(rows, np.flatnonzero(of == 0).tolist(), range(12_000)) > 0.8
-    assert abs(cohesion(rows, list(range(0, 12_000, 2)), range(12_000))) < 0.1
+    around = sampled(rows, range(12_000))
+    assert cohesion(rows, np.flatnonzero(of == 0).tolist(), around) > 0.8
+    assert abs(cohesion(rows, list(range(0, 12_000, 2)), around)) < 0.1
