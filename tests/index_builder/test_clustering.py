@@ -1,6 +1,10 @@
 """Every clusterer: what all of them promise, whatever they are given."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +93,25 @@ def test_likeness_survives_the_parting(clusterer: str) -> None:
     groups = clusters(clouds(centres=12, each=40), 10, 0, clusterer, 100)
     pure = [len({row % 12 for row in group}) == 1 for group in groups]
     assert np.mean(pure) >= 0.7
+
+
+_TREES = """
+from lattice.index_builder.clustering import CLUSTERERS, clusters
+from tests.index_builder.corpora import clouds
+print([clusters(clouds(100, 8, noise=1.0), 12, 0, name, whole) for name in CLUSTERERS for whole in (1000, 300)])
+"""
+
+
+def test_the_number_of_workers_changes_nothing() -> None:
+    found = set()
+    for workers in ("1", "2"):
+        limits = {f"{library}_NUM_THREADS": workers for library in ("OMP", "OPENBLAS", "MKL")}
+        environment = {**os.environ, **limits, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(
+            [sys.executable, "-c", _TREES], check=True, capture_output=True, text=True, env=environment
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
 
 
 def test_another_seed_may_part_otherwise_and_the_same_never_does() -> None:
