@@ -15,6 +15,7 @@ from typing import Any
 
 import model_tables
 import search_tables
+import tree_tables
 from bench import RESULTS, TUNING
 
 from lattice.evaluate import tables
@@ -127,7 +128,11 @@ BLOCKS: dict[str, Callable[[list[Record]], str]] = {
     "differences": differences,
     "losses": losses,
     "causes": causes,
-    **{name: _of_its_own(show) for name, show in (model_tables.BLOCKS | search_tables.BLOCKS).items()},
+    **{
+        name: _of_its_own(show)
+        for room in (model_tables, search_tables, tree_tables)
+        for name, show in room.BLOCKS.items()
+    },
 }
 
 

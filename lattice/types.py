@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # By name: whoever prints the first lexical hits must not wait for numpy.
 Matrix: TypeAlias = "npt.NDArray[np.float32]"
-NodeKind = Literal["root", "cluster", "document", "section", "passage"]
+NodeKind = Literal["root", "cluster", "folder", "document", "section", "passage"]
 ModelKind = Literal["generative", "embedding", "reranker"]
 
 
@@ -105,7 +105,8 @@ class BuildSettings:
     """What an index was built with; stored in it, so that a build can be reproduced.
 
     `branching` is the paper's M. `passage_words` bounds a passage's length in words; `max_file_bytes` the files read;
-    `dimensions` and `vocabulary` bound the embedder. `seed` decides every random choice.
+    `dimensions` and `vocabulary` bound the embedder. `clusterer` and `structure` name how what is alike is grouped, and
+    what of the author's own order is kept (see `index_builder`). `seed` decides every random choice.
     """
 
     branching: int = 12
@@ -116,6 +117,8 @@ class BuildSettings:
     vocabulary: int = 40_000
     description_words: int = 40
     seed: int = 0
+    clusterer: str = "agglomerative"
+    structure: str = "documents"
 
 
 @dataclass(frozen=True, slots=True)

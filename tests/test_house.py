@@ -51,6 +51,7 @@ HOMES = {
     "llama_cpp": "models/llama",
     "hnswlib": "index_builder/neighbours.py",
     "sklearn": "models/embedders.py",
+    "scipy": "index_builder",
     "sqlite_utils": "store",
     "sqlite3": "store",
     "networkx": "lattice.py",

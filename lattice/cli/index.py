@@ -27,11 +27,21 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
     "--index", "path", type=click.Path(), callback=path_of, metavar="PATH", help="Where to keep the index file."
 )
 @click.option("--branching", type=click.IntRange(2, 100), metavar="M", help="Children a node has at most (new: 12).")
+@click.option(
+    "--clusterer",
+    type=click.Choice(["agglomerative", "spectral", "kmeans"]),
+    help="How what is alike is grouped (new: agglomerative).",
+)
+@click.option(
+    "--structure",
+    type=click.Choice(["auto", "folders", "documents", "flat"]),
+    help="What is kept of your own order; see above (new: documents).",
+)
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option
 @click.pass_context
 def index_command(
-    ctx: click.Context, folder: Path, path: Path | None, branching: int | None, force: bool, as_json: bool
+    ctx: click.Context, /, folder: Path, path: Path | None, force: bool, as_json: bool, **given: int | str | None
 ) -> None:
     """Build or refresh the index of FOLDER.
 
@@ -41,6 +51,15 @@ def index_command(
     The index file goes to --index, else to the folder's own place in the data folder, which `lattice list` shows.
     LATTICE_INDEX, which names an index to read, has no part in it.
 
+    An index keeps the options that it was built with until others are given. The tree keeps your own order as
+    --structure says; the rest is grouped by likeness, at most --branching under one node.
+
+    \b
+    documents  the outline of each document
+    folders    outlines, and every folder
+    auto       outlines and folders where they tell more than likeness does
+    flat       nothing: passages alone
+
     \b
     lattice index ~/notes
     lattice index . --index project.lattice
@@ -49,7 +68,8 @@ def index_command(
     from lattice.store.places import index_path_for
 
     target = path or index_path_for(folder)
-    settings = None if branching is None else _with_branching(target, branching)
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings = _changed(target, changed) if changed else None
     existed = target.exists()
     try:
         with Bars() as bars:
@@ -64,17 +84,18 @@ def index_command(
     fit_embedded_once()
 
 
-def _with_branching(target: Path, branching: int) -> BuildSettings:
+def _changed(target: Path, changed: dict[str, Any]) -> BuildSettings:
+    """Give the settings of the index at `target`, or the usual ones where there is none, with some of them changed."""
     from lattice.store.store import Store
     from lattice.types import BuildSettings
 
     try:
         with Store.open(target) as store:
-            return replace(store.settings(), branching=branching)
+            return replace(store.settings(), **changed)
     except (IndexTooNew, IndexLocked):
         raise
     except IndexProblem:
-        return BuildSettings(branching=branching)
+        return BuildSettings(**changed)
 
 
 def _summary(built: Built) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lattice.errors import UsageError
-from lattice.index_builder.bottom_up import Branch, grow
+from lattice.index_builder.bottom_up import Branch, check_methods, grow
 from lattice.index_builder.summaries import label, summarizer_of
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.types import BuildSettings, Document, Node, Passage, Skipped, Snapshot, Summarizer
@@ -24,10 +24,12 @@ def build(
 ) -> Snapshot:
     """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
 
-    Raises `UsageError` when `settings.branching` is below 2: no tree has such nodes.
+    Raises `UsageError` when `settings.branching` is below 2, for no tree has such nodes, and where `settings` name a
+    clusterer or a structure that there is not.
     """
     if settings.branching < 2:
         raise UsageError(f"branching is {settings.branching}, but a node needs room for 2 children; give 2 or more")
+    check_methods(settings.clusterer, settings.structure)
     report = progress or _silent
     ordered = tuple(sorted(passages, key=lambda passage: (passage.document, passage.position)))
 
@@ -37,7 +39,7 @@ def build(
     report("vectors", len(ordered), len(ordered))
 
     report("tree", 0, len(ordered))
-    tree = grow(ordered, vectors, settings.branching, settings.seed)
+    tree = grow(ordered, vectors, settings.branching, settings.seed, settings.clusterer, settings.structure)
     report("tree", len(ordered), len(ordered))
 
     report("descriptions", 0, len(ordered))

@@ -52,9 +52,10 @@ def _nearest(block: Matrix, k: int) -> Indices:
     last = np.take_along_axis(block, found, axis=1).min(axis=1, keepdims=True)
     crowded = np.count_nonzero(block >= last - TIE, axis=1) > k
     for row in np.flatnonzero(crowded):
-        clear = np.flatnonzero(block[row] > last[row] + TIE)
-        tied = np.flatnonzero(np.abs(block[row] - last[row]) <= TIE)
-        found[row] = np.concatenate([clear, tied])[:k]
+        # What is not clear is tied: a second comparison would round otherwise, and leave a row out.
+        clear = block[row] > last[row] + TIE
+        tied = ~clear & (block[row] >= last[row] - TIE)
+        found[row] = np.concatenate([np.flatnonzero(clear), np.flatnonzero(tied)])[:k]
     return _sorted(found, np.take_along_axis(block, found, axis=1))
 
 

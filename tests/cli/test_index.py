@@ -3,9 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
 from lattice import indexing
+from lattice.cli.index import index_command
+from lattice.index_builder.bottom_up import STRUCTURES
+from lattice.index_builder.clustering import CLUSTERERS
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
 from tests.cli.conftest import Invoke
@@ -57,6 +61,42 @@ def test_branching_is_kept_with_the_index(invoke: Invoke, tmp_path: Path) -> Non
     with Store.open(index) as store:
         assert store.settings().branching == 3
         assert max(len(store.children(node)) for node in range(1, store.status().nodes + 1)) <= 3
+
+
+def test_clusterer_and_structure_are_kept_with_the_index_each_for_itself(invoke: Invoke, tmp_path: Path) -> None:
+    folder, index = write_folder(tmp_path / "docs"), tmp_path / "i.lattice"
+    invoke("index", str(folder), "--index", str(index), "--structure", "flat", "--branching", "3")
+    invoke("index", str(folder), "--index", str(index), "--clusterer", "kmeans")
+    with Store.open(index) as store:
+        settings = store.settings()
+        kinds = {store.node(node).kind for node in range(1, store.status().nodes + 1)}
+    assert (settings.branching, settings.structure, settings.clusterer) == (3, "flat", "kmeans")
+    assert kinds == {"root", "cluster", "passage"}
+    again = invoke("index", str(folder), "--index", str(index), "--clusterer", "kmeans")
+    assert "is up to date" in again.stdout
+
+
+def test_folders_are_shown_as_what_they_are(invoke: Invoke, tmp_path: Path) -> None:
+    folder, index = tmp_path / "docs", tmp_path / "i.lattice"
+    for name in ("ale/one.md", "ale/two.md", "bees/one.md", "bees/two.md"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"# About {name}\n\nWords about {name}.\n")
+    assert invoke("index", str(folder), "--index", str(index), "--structure", "folders").exit_code == 0
+    shown = json.loads(invoke("tree", "--index", str(index), "--json", "--depth", "1").stdout)
+    children = shown["tree"]["children"]
+    assert [(child["kind"], child["description"].split()[0]) for child in children] == [
+        ("folder", "ale"),
+        ("folder", "bees"),
+    ]
+
+
+def test_the_choices_are_those_of_the_builder(invoke: Invoke, tmp_path: Path) -> None:
+    options = {option.name: option for option in index_command.params}
+    for name, known in (("clusterer", CLUSTERERS), ("structure", STRUCTURES)):
+        choice = options[name].type
+        assert isinstance(choice, click.Choice)
+        assert set(choice.choices) == set(known)
+        assert invoke("index", str(tmp_path), f"--{name}", "other").exit_code == 2
 
 
 @pytest.mark.parametrize("existed", [True, False])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lattice.index_builder.branches import Branch
 from lattice.models.embedders import normalised
 from lattice.types import Location, Matrix, Passage
 
@@ -30,6 +31,19 @@ def random_vectors(count: int, seed: int, dimensions: int = 6) -> Matrix:
     rows[::5] = rows[:1]
     rows[::7] = 0
     return normalised(rows)
+
+
+def shape(branch: Branch) -> object:
+    """Give a tree as nested lists of passage numbers."""
+    return branch.passage if branch.passage is not None else [shape(child) for child in branch.children]
+
+
+def clouds(centres: int, each: int, noise: float = 0.1, seed: int = 0) -> Matrix:
+    """Give unit vectors around so many centres, dealt out in turn: row i belongs to cloud i % centres."""
+    rng = np.random.default_rng(seed)
+    middle = rng.standard_normal((centres, 16))
+    rows = middle[np.arange(centres * each) % centres] + noise * rng.standard_normal((centres * each, 16))
+    return normalised(rows.astype(np.float32))
 
 
 SUBJECTS = {

@@ -1,22 +1,20 @@
 """The tree's invariants, by property; and the shapes of small corpora, by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lattice.index_builder.bottom_up import Branch, documents, grow
-from lattice.types import Passage
-from tests.index_builder.corpora import in_documents, passage, random_vectors
+from lattice.errors import UsageError
+from lattice.index_builder.bottom_up import STRUCTURES, Branch, grow
+from lattice.index_builder.clustering import CLUSTERERS
+from lattice.types import Matrix, Passage
+from tests.index_builder.corpora import in_documents, random_vectors, shape
 
 HEADINGS = st.lists(st.sampled_from(["A", "B", "C"]), max_size=3).map(tuple)
-
-
-def shape(branch: Branch) -> object:
-    """Give a tree as nested lists of passage numbers."""
-    return branch.passage if branch.passage is not None else [shape(child) for child in branch.children]
 
 
 def internal(branch: Branch) -> list[Branch]:
@@ -85,41 +83,6 @@ def test_documents_come_first() -> None:
     assert [child.kind for child in tree.children] == ["document", "passage", "document"]
 
 
-def test_a_document_of_few_passages_needs_no_sections() -> None:
-    (document,) = documents(in_documents([4], [("A",), ("A",), ("B",), ("B",)]), 4)
-    assert shape(document) == [0, 1, 2, 3]
-
-
-def test_headings_part_a_long_document() -> None:
-    headings = [("Book", "One")] * 2 + [("Book", "Two")] * 3 + [("Book", "Three")]
-    (document,) = documents(in_documents([6], headings), 5)
-    assert shape(document) == [[0, 1], [2, 3, 4], 5]
-    assert [child.headings for child in document.children] == [("One",), ("Two",), ()]
-    assert [child.kind for child in document.children] == ["section", "section", "passage"]
-
-
-def test_many_short_sections_are_fused_with_their_neighbours() -> None:
-    headings = [(name,) for name in "AABBCCDDEE"]
-    (document,) = documents(in_documents([10], headings), 4)
-    assert shape(document) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    assert [child.headings for child in document.children] == [("A", "B"), ("C", "D"), ("E",)]
-
-
-def test_passages_without_headings_are_parted_evenly_by_position() -> None:
-    (document,) = documents(in_documents([14]), 5)
-    assert shape(document) == [[0, 1, 2, 3], [4, 5, 6, 7, 8], [9, 10, 11, 12, 13]]
-
-
-def test_a_heading_that_returns_makes_a_second_section() -> None:
-    (document,) = documents(in_documents([6], [("A",), ("A",), ("B",), ("B",), ("A",), ("A",)]), 5)
-    assert shape(document) == [[0, 1], [2, 3], [4, 5]]
-
-
-def test_untitled_documents_have_no_headings() -> None:
-    (document,) = documents([passage("a", 0), passage("a", 1)], 12)
-    assert document.headings == ()
-
-
 def test_a_long_document_stays_logarithmic() -> None:
     tree = grow(in_documents([3000]), random_vectors(3000, 0), 12, seed=0)
     assert depth(tree) == 4  # 3,000 > 12³
@@ -130,3 +93,65 @@ def test_like_documents_share_a_cluster() -> None:
     rows = np.eye(4, dtype=np.float32)[np.arange(40) % 4]
     tree = grow(in_documents([1] * 40), rows, 10, seed=0)
     assert all(len({leaf % 4 for leaf in cluster.leaves()}) == 1 for cluster in tree.children)
+
+
+FOLDERS = ["", "a/", "a/b/", "a/b/c/d/", "z/"]
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(
+    sizes=st.lists(st.integers(1, 9), max_size=40),
+    folders=st.lists(st.sampled_from(FOLDERS), min_size=1, max_size=9),
+    branching=st.integers(2, 12),
+    seed=st.integers(0, 99),
+)
+def test_every_clusterer_gives_a_sound_tree_of_every_structure(
+    clusterer: str, structure: str, sizes: list[int], folders: list[str], branching: int, seed: int
+) -> None:
+    passages = in_folders(sizes, folders)
+    vectors = random_vectors(len(passages), seed)
+    tree = grow(passages, vectors, branching, 0, clusterer, structure)
+    check(tree, passages, branching)
+    # At most four folders stand one in another here; what is clustered or divided halves at each level.
+    assert depth(tree) <= 5 * (2 + math.log(max(2, len(passages))) / math.log(max(2, branching / 2)))
+    assert tree == grow(passages, vectors.copy(), branching, 0, clusterer, structure)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("rows", [np.zeros((1, 4)), np.full((1, 4), 0.5)])
+@pytest.mark.parametrize(
+    ("count", "branching"), [(0, 2), (1, 2), (2, 2), (3, 2), (12, 12), (13, 12), (64, 2), (300, 12)]
+)
+def test_passages_that_are_all_alike_give_a_sound_tree(
+    clusterer: str, structure: str, rows: Matrix, count: int, branching: int
+) -> None:
+    passages = in_folders([1] * count, ["a/", "b/", "b/", ""])
+    tree = grow(passages, np.repeat(rows, count, axis=0).astype(np.float32), branching, 0, clusterer, structure)
+    check(tree, passages, branching)
+    assert depth(tree) <= 4 + math.log(max(2, count)) / math.log(max(2, branching / 2))
+
+
+def in_folders(sizes: list[int], folders: list[str]) -> list[Passage]:
+    """Deal documents out to folders, in the order of their paths."""
+    found = [
+        replace(one, document=folders[int(one.document[1:]) % len(folders)] + one.document)
+        for one in in_documents(sizes)
+    ]
+    return sorted(found, key=lambda one: (one.document, one.position))
+
+
+def test_flat_trees_know_no_documents() -> None:
+    rows = np.eye(4, dtype=np.float32)[np.arange(40) % 4]
+    tree = grow(in_documents([10] * 4), rows, 12, 0, structure="flat")
+    assert {node.kind for node in internal(tree)} == {"root", "cluster"}
+    assert all(len({leaf % 4 for leaf in cluster.leaves()}) == 1 for cluster in tree.children)
+
+
+def test_what_is_not_known_is_named_with_what_there_is() -> None:
+    with pytest.raises(UsageError, match="no structure 'deep'; choose one of documents, flat, folders, auto"):
+        grow([], np.zeros((0, 1), dtype=np.float32), 12, 0, structure="deep")
+    with pytest.raises(UsageError, match="no clusterer 'ward'"):
+        grow([], np.zeros((0, 1), dtype=np.float32), 12, 0, clusterer="ward")

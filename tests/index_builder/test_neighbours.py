@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from lattice.index_builder.neighbours import neighbours
+from lattice.index_builder.neighbours import TIE, neighbours
 from lattice.models.embedders import normalised
 from lattice.types import Matrix
 from tests.index_builder.corpora import random_vectors
@@ -86,3 +86,13 @@ def test_exact_search_does_not_import_hnswlib() -> None:
         "assert 'hnswlib' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_similarity_at_the_rounded_edge_of_a_tie_is_not_lost() -> None:
+    last = np.float32(0.5)
+    edge = last + np.float32(TIE)
+    # Added, the edge rounds to itself; subtracted, it is further away than a tie: it must count as one of the two.
+    assert not edge > last + np.float32(TIE)
+    assert edge - last > np.float32(TIE)
+    vectors = np.array([[1, 0], [edge, 0], [last, 0], [last, 0], [last, 0]], dtype=np.float32)
+    assert neighbours(vectors, 2, seed=0)[0][0].tolist() == [1, 2]
