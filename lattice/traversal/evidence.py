@@ -127,6 +127,8 @@ class Evidence:
         self._claims = _claims(len(self._hits), leaves)
         # How many relevant leaves a tree of that height has by the model, and so how probable any leaf is.
         self._rate = min(0.5, model.branches ** (math.log(leaves) / LOG_BRANCHING) / leaves)
+        self._unseen, self._expected = self._by_the_prior()
+        self._unseen_means = self._means
         self._pass()
 
     def observe(self, origin: int | None, scores: Iterable[tuple[int, float]]) -> None:
@@ -196,17 +198,33 @@ class Evidence:
         self._hot, found = self._marginals(own, self._prior_ratios(own[self._hits]), opened)
         if self._model.blind == 0.0:
             return
-        # Where a judge is blind, opening a node says nothing either of what lies below it.
-        nothing = np.zeros(len(own))
-        unseen, expected = self._marginals(nothing, self._prior_ratios(nothing[self._hits]), np.zeros_like(opened))
-        odds = (1.0 / self._model.blind - 1.0) * math.exp(min(_FINITE, found - expected))
-        self._hot = (odds * self._hot + unseen) / (odds + 1.0)
+        self._follow_unseen()
+        odds = (1.0 / self._model.blind - 1.0) * math.exp(min(_FINITE, found - self._expected))
+        self._hot = (odds * self._hot + self._unseen) / (odds + 1.0)
+
+    def _by_the_prior(self) -> tuple[Array, float]:
+        """Give what `_marginals` says where nothing that was read or opened counts: as if the judge were blind."""
+        nothing = np.zeros(self._static.count)
+        ratio = np.log(self._claims @ (_DOUBTS / _DOUBTS.sum())) if len(self._hits) else nothing[:0]
+        return self._marginals(nothing, ratio, np.zeros(len(nothing), dtype=bool))
+
+    def _follow_unseen(self) -> None:
+        """Add to P by the prior alone the rows heard of since: none is a hit, so no other row's changes with them."""
+        known, since = self._static, len(self._unseen)
+        if known.count == since:
+            return
+        self._unseen = np.concatenate([self._unseen, np.empty(known.count - since)])
+        for row in range(since, known.count):
+            parent = known.parent[row]
+            mean = self._unseen_means[parent] if parent < len(self._unseen_means) else 1.0
+            share = self._model.branches * known.leaves[row] / known.leaves[parent] / mean
+            self._unseen[row] = self._unseen[parent] ** self._model.path * min(_SURE, share)
 
     def _marginals(self, own: Array, prior: Array, is_opened: npt.NDArray[np.bool_]) -> tuple[Array, float]:
         """Give P of every row, and the logarithm of how much likelier what is known of them is than by chance."""
         known, ratio = self._static, own.copy()
         ratio[self._hits] += prior
-        upward, self._shares = np.zeros(known.count), np.ones(known.count)
+        upward, self._shares, self._means = np.zeros(known.count), np.ones(known.count), np.ones(known.count)
         levels = known.levels()[1:]
         for level in reversed(levels):
             ratio[level.rows] = np.clip(ratio[level.rows] + upward[level.rows], -_MOST, _MOST)
@@ -226,6 +244,7 @@ class Evidence:
         # Where a parent is opened all its children are known of; where it is not, the others count as chance has it.
         product = np.exp(np.minimum(_FINITE, np.bincount(parent, np.log(factor), known.count)[parent]))
         mean = np.maximum(_LEAST, 1.0 + np.bincount(parent, level.part * (ratio - 1.0), known.count)[parent])
+        self._means[parent] = mean
         some = np.maximum(_TINY, product - none)
         share = np.where(opened, chance * ratio * product / (factor * some), model.branches * level.part * ratio / mean)
         self._shares[level.rows] = np.minimum(np.where(opened, 1.0, _SURE), share)

@@ -277,3 +277,24 @@ def test_what_is_enough_decides_how_soon() -> None:
 
     assert slates(0.5) <= slates(0.01) <= slates(0.0)
     assert slates(0.5) < slates(0.0)
+
+
+@given(st.integers(2, 4), st.integers(2, 3), st.integers(0, 10_000))
+@settings(deadline=None, derandomize=True, max_examples=30)
+def test_what_a_blind_judge_leaves_believed_is_followed_as_if_worked_out_anew(
+    branching: int, depth: int, seed: int
+) -> None:
+    nodes, rng = full_tree(branching, depth), np.random.default_rng(seed)
+    leaves = [node.id for node in nodes if node.is_leaf]
+    hits = [int(leaf) for leaf in rng.choice(leaves, int(rng.integers(0, 4)), replace=False)]
+    belief = _belief(*hits, nodes=nodes, model=DOUBTING)
+    opened = 1
+    for _ in range(4):
+        children = [node.id for node in nodes if node.parent == opened]
+        belief.observe(opened, [(child, float(rng.random())) for child in children])
+        anew, evidence = belief._by_the_prior()
+        assert belief._unseen == pytest.approx(anew, rel=1e-12)
+        assert belief._expected == pytest.approx(evidence, abs=1e-12)
+        if not belief.frontier():
+            break
+        opened = int(rng.choice(belief.frontier()))
