@@ -38,11 +38,11 @@ def test_a_good_tree_passes_and_every_passage_is_found_again(good: Store) -> Non
 
 
 def test_coverage_is_the_mean_share_of_terms_that_a_description_above_holds(tmp_path: Path) -> None:
-    # n3 has owl and vole, of which the node says one; n4 has heron and frog, of which the root says one.
-    with write_tree(tmp_path / "tree.lattice", [("owl", ["owl vole", "heron frog"])], root="heron") as store:
+    # Of n3's owl and vole the node says both; of n4's heron and frog the root says one.
+    with write_tree(tmp_path / "tree.lattice", [("owl vole", ["owl vole", "heron frog"])], root="heron") as store:
         report = check(store)
     # The title "00" is a term of both, and nobody's description holds it.
-    assert report.covered == pytest.approx(1 / 3)
+    assert report.covered == pytest.approx((2 / 3 + 1 / 3) / 2)
 
 
 def test_children_of_the_top_need_nobody_to_speak_for_them(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_the_sentence_nearest_the_whole_is_chosen_and_not_the_title() -> None:
     assert sentence == "Owls hunt voles over dark meadows."
 
 
+def test_a_sentence_that_repeats_the_title_is_passed_over() -> None:
+    title = "Owls hunt voles over dark meadows."
+    text = f"{title} {title} In winter they starve beneath snow."
+    assert Weigher(Counts(), 5).sentence(text, title) == "In winter they starve beneath snow."
+
+
 def test_a_text_that_only_repeats_its_title_is_asked_for_by_it() -> None:
     assert Weigher(Counts(), 5).sentence("Owls and voles", "Owls and voles") == "Owls and voles"
 
