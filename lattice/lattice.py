@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self
 
 from lattice.answering import Answer, Answering, Settings
 from lattice.asynchronous import AsyncSearch
-from lattice.errors import UsageError
+from lattice.errors import ModelNotFound, UsageError
 from lattice.filters import Admissions, resolved, rules_of
 from lattice.first_stage import FirstStage
 from lattice.models.prompts import RELEVANCE
-from lattice.models.registry import find_model
+from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.models.settings import EngineSettings
 from lattice.store.store import Store
 from lattice.traversal.admitted import Admission
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import networkx
 
     from lattice.indexing import Progress
+    from lattice.lint.report import Limits, Report
     from lattice.models.remote.server import Server
     from lattice.traversal.understanding import Scribe
 
@@ -198,6 +199,37 @@ class Lattice(AsyncSearch):
                 graph.add_edges_from((node.id, child.id) for child in children)
                 waiting += reversed(children)
         return graph
+
+    def check(
+        self,
+        *,
+        top: int | None = None,
+        limits: Limits | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        with_model: bool = False,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Check whether the tree, or the part below the node `top`, can be searched; see `lint.check`.
+
+        `sample` passages (by default 500) are looked for again by words, and with `with_model` that many (by default
+        20) by the judge. KeyError for an unknown node, ModelNotFound where no model is there to walk.
+        """
+        from lattice.lint.check import MODEL_SAMPLE, SAMPLE, check
+
+        judge = self.judge() if with_model else None
+        if with_model and judge is None:
+            raise ModelNotFound(f"No model is there to walk the tree. {EMBEDDED_CURE}")
+        return check(
+            self.store,
+            top=top,
+            limits=limits,
+            sample=sample or SAMPLE,
+            seed=seed,
+            judge=judge,
+            model_sample=sample or MODEL_SAMPLE,
+            progress=progress,
+        )
 
     @property
     def reads(self) -> bool:

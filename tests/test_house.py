@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "traversal": GROUND | {"lattice.models.prompts"},
     "filters": GROUND | {"lattice.corpus.readers", "lattice.traversal"},
     "first_stage": GROUND | {"lattice.models.embedders", "lattice.store", "lattice.traversal"},
+    "lint": GROUND | {"lattice.store"},
     "indexing": GROUND | {"lattice.corpus", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
     "asynchronous": GROUND
@@ -38,6 +39,7 @@ MAY_IMPORT = {
         "lattice.filters",
         "lattice.first_stage",
         "lattice.indexing",
+        "lattice.lint",
         "lattice.models",
         "lattice.store",
         "lattice.traversal",

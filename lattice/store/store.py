@@ -170,6 +170,10 @@ class Store:
         """Give (id, parent, passage) of every node, parents first; the parent is None for the root alone."""
         return self._rows("SELECT id, parent, passage FROM nodes ORDER BY id")
 
+    def nodes(self) -> list[Node]:
+        """Give every node, parents first: all of the tree at once, for whoever looks at the whole of it."""
+        return [_node(row) for row in self._rows(f"{_NODE} ORDER BY id")]
+
     # Documents and passages
 
     def documents(self) -> tuple[Document, ...]:
@@ -221,6 +225,11 @@ class Store:
         """
         with self._problems():
             return lexical.search(self._connection, query, limit, admitted, unit)
+
+    def frequencies(self, stems: Iterable[str]) -> dict[str, int]:
+        """Give the number of passages that hold each of the stems; those that stand nowhere are left out."""
+        rows = self._rows(f"SELECT term, doc FROM lexical_terms WHERE term {_LISTED}", json.dumps(tuple(stems)))
+        return dict(rows)
 
     def documents_of(self, passages: Iterable[int]) -> dict[int, int]:
         """Give the number of the document of each of the passages, by passage id; unknown ones are left out."""
