@@ -1,7 +1,7 @@
 """Write the committed records into the docs:  python benchmarks/report.py [--check]
 
-Every block `<!-- NAME -->` … `<!-- /NAME -->` of README.md and docs/benchmarks.md is replaced by its table,
-and docs/plots/ by the curves. `--check` writes nothing and fails where a page is out of date.
+Every block `<!-- NAME -->` … `<!-- /NAME -->` of README.md, docs/benchmarks.md and docs/guide.md is replaced by its
+table, and docs/plots/ by the curves. `--check` writes nothing and fails where a page is out of date.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lattice.evaluate.losses import CAUSES
 from lattice.evaluate.tables import Table, interval, markdown, number, p_value, signed
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "guide.md")
 PLOTS = ROOT / "docs" / "plots"
 PAIRS = (("prior", "bm25"), ("lattice", "bm25"), ("lattice", "prior"), ("lattice", "rerank"), ("oracle", "lattice"))
 _BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)

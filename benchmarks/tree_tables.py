@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lint import cells
 from model_tables import SHORT, block, record
 
 from lattice.evaluate.tables import Table, number
@@ -51,4 +52,10 @@ def scale() -> str:
     return block(Table((*head, *tail), tuple(rows)))
 
 
-BLOCKS = {"trees": trees, "scale": scale}
+def checks() -> str:
+    """Show what `lattice tree --check` says of each collection's tree."""
+    head = ("collection", "passages", "found", "parent", "best 3 kept", "right at the root", "covered", "alike", "")
+    return block(Table(head, tuple(cells(row) for row in record("lint")["rows"])))
+
+
+BLOCKS = {"trees": trees, "scale": scale, "checks": checks}

@@ -133,7 +133,7 @@ def oracle(bench: Bench) -> Answer:
     trusting = replace(bench.settings, context=0.0, calibration=replace(DEFAULT_CALIBRATION, prior_weight=0.01))
 
     def answer(query: str) -> Iterator[Answered]:
-        judge = PerfectJudge(_truth(bench, query), bench.judge())
+        judge = PerfectJudge(truth_of(bench, query), bench.judge())
         return searched(bench, query, tree_of(bench, query), judge, trusting)
 
     return answer
@@ -197,7 +197,7 @@ class PerfectJudge:
         return self.priced.prices(query, candidates) if self._is_asked else self.priced.costs(query, candidates)
 
 
-def _truth(bench: Bench, query: str) -> dict[int, float]:
+def truth_of(bench: Bench, query: str) -> dict[int, float]:
     """Give the relevance in (0, 1] of every node at or above a relevant passage."""
     store, truth = bench.lattice.store, dict[int, float]()
     grades = {name: grade for name, grade in bench.collection.qrels[query].items() if grade > 0}

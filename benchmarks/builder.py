@@ -1,0 +1,227 @@
+"""Which tree a model finds its way in:  python benchmarks/builder.py [scifact …] [--trees …] [--queries N] [--save]
+
+A tree is named CLUSTERER/STRUCTURE/DESCRIPTIONS. For each:
+
+- seconds to build it, depth and balance of the tree, and the share of passages that a walk by words finds again with a
+  sentence of their own (greedy, and with the best three nodes kept): `lattice tree --check`;
+- ceiling: the share of relevant documents that a judge who knows the answers has seen after 20 and 40 slates, from the
+  root down, without a prior: what the tree allows;
+- navigation: Recall@100 and nDCG@10 of the model from the root down, without a prior, at 10,000 tokens: what the
+  descriptions tell;
+- nDCG@10 of the default search: what remains of it where words and vectors lead the way.
+
+Differences are to the first tree named, query by query. Readings are kept in .bench/NAME/builder.jsonl, so a run goes
+on where it was interrupted, and trees share what they read of the same passages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench import QUERIES, RESULTS, SEED, WORK, bf16_copy, unpacked
+from tqdm import tqdm
+
+from lattice.evaluate.collection import Collection, load
+from lattice.evaluate.evaluation import MethodResult
+from lattice.evaluate.indexes import index_of
+from lattice.evaluate.intervals import paired
+from lattice.evaluate.losses import documents_of
+from lattice.evaluate.methods import Bench, PerfectJudge, truth_of
+from lattice.evaluate.session import Plan, run
+from lattice.evaluate.summary import source_state
+from lattice.lattice import Lattice
+from lattice.lint.check import check
+from lattice.traversal.prior import Prior
+from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings, search
+from lattice.types import BuildSettings, Candidate, Judgement, Slate
+
+COLLECTIONS = ("scifact", "birco-doris-mae-dev", "tldr-nl2bash", "pony-docs-rebuilt")
+TREES = tuple(
+    f"{clusterer}/{structure}/extractive"
+    for clusterer in ("agglomerative", "spectral", "kmeans")
+    for structure in ("documents", "auto")
+)
+SLATES = (20, 40)
+NAVIGATION = SearchSettings(budget_tokens=10_000, margin=None)
+
+
+@dataclass(slots=True)
+class FreeJudge:
+    """Stands where prices are asked of a judge: everything is free."""
+
+    slate_dependent: bool = False
+
+    def score(self, query: str, slate: Slate) -> Judgement:
+        """Refuse: only prices are asked of it."""
+        raise NotImplementedError
+
+    def costs(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
+        """Give 0 for each."""
+        del query
+        return [0] * len(candidates)
+
+    prices = costs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("collections", nargs="*", default=COLLECTIONS)
+    parser.add_argument("--trees", default=",".join(TREES))
+    parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument("--without-model", action="store_true", help="leave out what the model would have to read")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/builder.json")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for name in options.collections:
+        collection = load(unpacked(name)).sample(options.queries, SEED)
+        first: Mapping[str, Mapping[str, float]] | None = None
+        for tree in options.trees.split(","):
+            row, values = measured(collection, tree, reads=not options.without_model)
+            if first is not None:
+                row |= differences(first, values)
+            first = first or values
+            rows.append(row)
+            print(line(row), file=sys.stderr, flush=True)
+            if options.save:
+                save(row)
+    if options.json:
+        print(json.dumps(rows, indent=1))
+
+
+def measured(collection: Collection, tree: str, *, reads: bool) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """Measure one tree of a collection; give its row and, by measure, the value of every query."""
+    settings = settings_of(tree)
+    work = WORK / collection.name / "trees" / tree.replace("/", "-")
+    work.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    index = index_of(collection, work, rebuild=True, settings=settings)
+    row: dict[str, Any] = {"collection": collection.name, "tree": tree, "queries": len(collection.queries)}
+    row |= {"commit": source_state()["commit"], "seconds": round(time.perf_counter() - started, 1)}
+    with Lattice.open(index, model=None) as lattice:
+        row |= _checked(lattice)
+        with lattice.store.reading():
+            row["ceiling"] = ceilings(Bench(collection, lattice, FreeJudge, NAVIGATION))
+    if not reads:
+        return row, {}
+    values: dict[str, dict[str, float]] = {}
+    for method, settings_there, measures in (
+        ("navigation", NAVIGATION, ("Recall@100", "nDCG@10")),
+        ("lattice", SearchSettings(), ("nDCG@10",)),
+    ):
+        result = _run(collection, method, settings_there, settings, work)
+        for measure in measures:
+            of = result.values(measure)
+            values[f"{method} {measure}"] = dict(of)
+            row[f"{method} {measure}"] = round(sum(of.values()) / len(of), 4)
+    return row, values
+
+
+def settings_of(tree: str) -> BuildSettings:
+    """Give what builds the tree of that name."""
+    clusterer, structure, _ = tree.split("/")
+    return BuildSettings(clusterer=clusterer, structure=structure)
+
+
+def _checked(lattice: Lattice) -> dict[str, Any]:
+    report = check(lattice.store)
+    depths = report.shape.depths
+    leaves = sum(depths.values())
+    return {
+        "leaves": leaves,
+        "inner": report.shape.inner,
+        "depth": max(depths),
+        "mean_depth": round(sum(depth * count for depth, count in depths.items()) / leaves, 2),
+        "balance": None if report.shape.balance is None else round(report.shape.balance, 3),
+        "found": round(report.retrieval.found / report.retrieval.asked, 3),
+        "kept": round(report.retrieval.kept / report.retrieval.asked, 3),
+    }
+
+
+def ceilings(bench: Bench) -> dict[str, float]:
+    """Give the mean share of relevant documents that a judge who knows has seen after so many slates."""
+    shares: dict[int, list[float]] = {slates: [] for slates in SLATES}
+    how = SearchSettings(
+        budget_tokens=None,
+        iterations=max(SLATES),
+        margin=None,
+        context=0.0,
+        calibration=replace(DEFAULT_CALIBRATION, prior_weight=0.01),
+    )
+    for query, text in bench.collection.queries.items():
+        judge = PerfectJudge(truth_of(bench, query), FreeJudge())
+        relevant = {name for name, grade in bench.collection.qrels[query].items() if grade > 0}
+        seen: dict[int, int] = {}
+        for step in search(text, bench.lattice.store, judge, Prior(), how):
+            read = [one.node for one in step.ranking if one.judged]
+            seen[step.iteration] = len(relevant & set(documents_of(bench.lattice.store, read).values()))
+        for slates in SLATES:
+            shares[slates].append(seen[min(slates, max(seen))] / len(relevant))
+    return {str(slates): round(sum(each) / len(each), 4) for slates, each in shares.items()}
+
+
+def _run(collection: Collection, method: str, how: SearchSettings, build: BuildSettings, work: Path) -> MethodResult:
+    plan = Plan(
+        methods=[method],
+        baseline=method,
+        settings=how,
+        model=bf16_copy(),
+        work=work,
+        judgements=WORK / collection.name / "builder.jsonl",
+        keep_bytes=2 * 2**30,
+        build=build,
+        judge="likelihood",
+    )
+    with tqdm(desc=f"{collection.name} {work.name} {method}", disable=None) as bar:
+
+        def progress(*_: object) -> None:
+            bar.update()
+
+        return run(collection, plan, progress).results[0]
+
+
+def differences(
+    first: Mapping[str, Mapping[str, float]], values: Mapping[str, Mapping[str, float]]
+) -> dict[str, list[float]]:
+    """Give each measure's mean difference to the first tree's, with its interval."""
+    found = {}
+    for measure, of in values.items():
+        one = paired(of, first[measure])
+        found[f"{measure} − first"] = [
+            round(one.difference, 4),
+            round(one.interval.low, 4),
+            round(one.interval.high, 4),
+        ]
+    return found
+
+
+def save(row: Mapping[str, Any]) -> None:
+    """Put the row into the kept record, in place of that of the same collection and tree."""
+    file = RESULTS / "builder.json"
+    before = json.loads(file.read_text())["rows"] if file.exists() else []
+    rows = [one for one in before if (one["collection"], one["tree"]) != (row["collection"], row["tree"])]
+    file.write_text(json.dumps({"rows": [*rows, row]}, indent=1) + "\n")
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """Show one tree as a line of text."""
+    told = [f"{row['collection']} {row['tree']}: {row['seconds']} s, depth {row['mean_depth']} ({row['depth']})"]
+    told += [f"balance {row['balance']}", f"found again {row['found']} ({row['kept']} of three)"]
+    told += ["ceiling " + ", ".join(f"{value:.3f} at {slates}" for slates, value in row["ceiling"].items())]
+    for name, value in row.items():
+        if name.endswith("− first"):
+            told[-1] += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(*value)
+        elif name.startswith(("navigation", "lattice")):
+            told.append(f"{name} {value:.3f}")
+    return "; ".join(told)
+
+
+if __name__ == "__main__":
+    main()
