@@ -145,12 +145,12 @@ def _checked(lattice: Lattice) -> dict[str, Any]:
     }
 
 
-def ceilings(bench: Bench) -> dict[str, float]:
+def ceilings(bench: Bench, slates: Sequence[int] = SLATES) -> dict[str, float]:
     """Give the mean share of relevant documents that a judge who knows has seen after so many slates."""
-    shares: dict[int, list[float]] = {slates: [] for slates in SLATES}
+    shares: dict[int, list[float]] = {count: [] for count in slates}
     how = SearchSettings(
         budget_tokens=None,
-        iterations=max(SLATES),
+        iterations=max(slates),
         margin=None,
         context=0.0,
         calibration=replace(DEFAULT_CALIBRATION, prior_weight=0.01),
@@ -162,9 +162,9 @@ def ceilings(bench: Bench) -> dict[str, float]:
         for step in search(text, bench.lattice.store, judge, Prior(), how):
             read = [one.node for one in step.ranking if one.judged]
             seen[step.iteration] = len(relevant & set(documents_of(bench.lattice.store, read).values()))
-        for slates in SLATES:
-            shares[slates].append(seen[min(slates, max(seen))] / len(relevant))
-    return {str(slates): round(sum(each) / len(each), 4) for slates, each in shares.items()}
+        for count in slates:
+            shares[count].append(seen[min(count, max(seen))] / len(relevant))
+    return {str(count): round(sum(each) / len(each), 4) for count, each in shares.items()}
 
 
 def _run(collection: Collection, method: str, how: SearchSettings, build: BuildSettings, work: Path) -> MethodResult:

@@ -1,0 +1,82 @@
+"""The benchmark of the builder: its ceilings by hand, its record, and a whole row without a model."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lattice.evaluate.collection import Collection, load
+from lattice.evaluate.indexes import index_of
+from lattice.evaluate.methods import Bench
+from lattice.lattice import Lattice
+from lattice.types import BuildSettings
+from tests.evaluate.collections import TOPICS, write_collection
+
+BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
+TREE = "agglomerative/documents/extractive"
+
+
+@pytest.fixture(name="builder", scope="module")
+def fixture_builder() -> Iterator[ModuleType]:
+    sys.path.insert(0, BENCHMARKS)
+    yield importlib.import_module("builder")
+    sys.path.remove(BENCHMARKS)
+
+
+@pytest.fixture(name="collection")
+def fixture_collection(tmp_path: Path) -> Collection:
+    fillers = {f"filler{i}": f"{word} " * 8 + f"item {i}" for i, word in enumerate(("apple", "river", "stone") * 24)}
+    return load(write_collection(tmp_path / "c", {**TOPICS, **fillers}))
+
+
+def test_a_tree_is_built_as_its_name_says(builder: ModuleType) -> None:
+    settings = builder.settings_of("spectral/auto/extractive")
+    assert settings == BuildSettings(clusterer="spectral", structure="auto")
+
+
+def test_a_judge_who_knows_finds_all_within_the_depth_of_the_tree(
+    builder: ModuleType, collection: Collection, tmp_path: Path
+) -> None:
+    with Lattice.open(index_of(collection, tmp_path / "w"), model=None) as lattice, lattice.store.reading():
+        bench = Bench(collection, lattice, builder.FreeJudge, builder.NAVIGATION)
+        depth = max(len(lattice.store.ancestors(lattice.store.leaf(1).id)), 1)
+        assert depth <= min(builder.SLATES)
+        assert builder.ceilings(bench) == {"20": 1.0, "40": 1.0}
+        assert builder.ceilings(bench, slates=(0, 1))["0"] == 0.0
+        assert builder.ceilings(bench, slates=(0, 1))["1"] < 1.0
+
+
+def test_a_row_is_measured_without_a_model(
+    builder: ModuleType, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "WORK", tmp_path / "work")
+    row, values = builder.measured(collection, TREE, reads=False)
+    assert values == {}
+    assert row["leaves"] == len(collection.records)
+    assert 0.0 <= row["found"] <= row["kept"] <= 1.0
+    assert row["ceiling"] == {"20": 1.0, "40": 1.0}
+    assert f"depth {row['mean_depth']} ({row['depth']})" in builder.line(row)
+
+
+def test_trees_are_compared_query_by_query(builder: ModuleType) -> None:
+    first = {"navigation Recall@100": {"a": 0.0, "b": 0.5}}
+    found = builder.differences(first, {"navigation Recall@100": {"a": 1.0, "b": 0.5}})
+    difference, low, high = found["navigation Recall@100 − first"]
+    assert difference == 0.5
+    assert low <= difference <= high
+
+
+def test_a_row_takes_the_place_of_its_like(
+    builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "RESULTS", tmp_path)
+    for tree, depth in (("a", 1), ("b", 2), ("a", 3)):
+        builder.save({"collection": "c", "tree": tree, "depth": depth})
+    rows = json.loads((tmp_path / "builder.json").read_text())["rows"]
+    assert [(row["tree"], row["depth"]) for row in rows] == [("b", 2), ("a", 3)]
