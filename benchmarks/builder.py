@@ -10,8 +10,8 @@ A tree is named CLUSTERER/STRUCTURE/DESCRIPTIONS. For each:
   descriptions tell;
 - nDCG@10 of the default search: what remains of it where words and vectors lead the way.
 
-Differences are to the first tree named, query by query. Readings are kept in .bench/NAME/builder.jsonl, so a run goes
-on where it was interrupted, and trees share what they read of the same passages.
+Differences are to the first tree that the record names, query by query. Readings are kept in .bench/NAME/builder.jsonl,
+so a run goes on where it was interrupted, and trees share what they read of the same passages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tqdm import tqdm
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.evaluation import MethodResult
 from lattice.evaluate.indexes import index_of
-from lattice.evaluate.intervals import paired
+from lattice.evaluate.intervals import Paired, paired
 from lattice.evaluate.losses import documents_of
 from lattice.evaluate.methods import Bench, PerfectJudge, truth_of
 from lattice.evaluate.session import Plan, run
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("collections", nargs="*", default=COLLECTIONS)
     parser.add_argument("--trees", default=",".join(TREES))
     parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument("--code", default="now", help="what the record calls the code: another version's checkout, say")
     parser.add_argument("--without-model", action="store_true", help="leave out what the model would have to read")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/builder.json")
@@ -82,22 +83,18 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in options.collections:
         collection = load(unpacked(name)).sample(options.queries, SEED)
-        first: Mapping[str, Mapping[str, float]] | None = None
         for tree in options.trees.split(","):
-            row, values = measured(collection, tree, reads=not options.without_model)
-            if first is not None:
-                row |= differences(first, values)
-            first = first or values
+            row = {"code": options.code, **measured(collection, tree, reads=not options.without_model)}
             rows.append(row)
-            print(line(row), file=sys.stderr, flush=True)
+            print(line(row, kept() if options.save else rows), file=sys.stderr, flush=True)
             if options.save:
                 save(row)
     if options.json:
         print(json.dumps(rows, indent=1))
 
 
-def measured(collection: Collection, tree: str, *, reads: bool) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """Measure one tree of a collection; give its row and, by measure, the value of every query."""
+def measured(collection: Collection, tree: str, *, reads: bool) -> dict[str, Any]:
+    """Measure one tree of a collection; `values` holds, by measure, the value of every query."""
     settings = settings_of(tree)
     work = WORK / collection.name / "trees" / tree.replace("/", "-")
     work.mkdir(parents=True, exist_ok=True)
@@ -110,7 +107,7 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> tuple[dict[st
         with lattice.store.reading():
             row["ceiling"] = ceilings(Bench(collection, lattice, FreeJudge, NAVIGATION))
     if not reads:
-        return row, {}
+        return row
     values: dict[str, dict[str, float]] = {}
     for method, settings_there, measures in (
         ("navigation", NAVIGATION, ("Recall@100", "nDCG@10")),
@@ -119,9 +116,9 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> tuple[dict[st
         result = _run(collection, method, settings_there, settings, work)
         for measure in measures:
             of = result.values(measure)
-            values[f"{method} {measure}"] = dict(of)
+            values[f"{method} {measure}"] = {query: round(value, 4) for query, value in of.items()}
             row[f"{method} {measure}"] = round(sum(of.values()) / len(of), 4)
-    return row, values
+    return {**row, "values": values}
 
 
 def settings_of(tree: str) -> BuildSettings:
@@ -187,39 +184,53 @@ def _run(collection: Collection, method: str, how: SearchSettings, build: BuildS
         return run(collection, plan, progress).results[0]
 
 
-def differences(
-    first: Mapping[str, Mapping[str, float]], values: Mapping[str, Mapping[str, float]]
-) -> dict[str, list[float]]:
-    """Give each measure's mean difference to the first tree's, with its interval."""
+def differences(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Paired]:
+    """Compare a row with the first of its collection, over the queries of both, by measure; none for that itself."""
+    first = next((one for one in rows if one["collection"] == row["collection"] and "values" in one), None)
+    if first is None or _key(first) == _key(row) or "values" not in row:
+        return {}
     found = {}
-    for measure, of in values.items():
-        one = paired(of, first[measure])
-        found[f"{measure} − first"] = [
-            round(one.difference, 4),
-            round(one.interval.low, 4),
-            round(one.interval.high, 4),
-        ]
+    for measure, of in row["values"].items():
+        both = of.keys() & first["values"][measure].keys()
+        found[measure] = paired({one: of[one] for one in both}, {one: first["values"][measure][one] for one in both})
     return found
 
 
-def save(row: Mapping[str, Any]) -> None:
-    """Put the row into the kept record, in place of that of the same collection and tree."""
+def kept() -> list[dict[str, Any]]:
+    """Give the rows of the kept record."""
     file = RESULTS / "builder.json"
-    before = json.loads(file.read_text())["rows"] if file.exists() else []
-    rows = [one for one in before if (one["collection"], one["tree"]) != (row["collection"], row["tree"])]
-    file.write_text(json.dumps({"rows": [*rows, row]}, indent=1) + "\n")
+    return list(json.loads(file.read_text())["rows"]) if file.exists() else []
 
 
-def line(row: Mapping[str, Any]) -> str:
+def save(row: Mapping[str, Any]) -> None:
+    """Put the row into the kept record, in place of its like."""
+    rows = kept()
+    places = [place for place, one in enumerate(rows) if _key(one) == _key(row)]
+    if places:
+        rows[places[0]] = dict(row)
+    else:
+        rows.append(dict(row))
+    file = RESULTS / "builder.json"
+    file.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["collection"], row["code"], row["tree"]
+
+
+def line(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """Show one tree as a line of text."""
-    told = [f"{row['collection']} {row['tree']}: {row['seconds']} s, depth {row['mean_depth']} ({row['depth']})"]
+    told = [f"{row['collection']} {row['code']} {row['tree']}: {row['seconds']} s"]
+    told += [f"depth {row['mean_depth']} ({row['depth']})"]
     told += [f"balance {row['balance']}", f"found again {row['found']} ({row['kept']} of three)"]
     told += ["ceiling " + ", ".join(f"{value:.3f} at {slates}" for slates, value in row["ceiling"].items())]
-    for name, value in row.items():
-        if name.endswith("− first"):
-            told[-1] += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(*value)
-        elif name.startswith(("navigation", "lattice")):
-            told.append(f"{name} {value:.3f}")
+    against = differences(row, rows)
+    for measure in row.get("values", {}):
+        shown = f"{measure} {row[measure]:.3f}"
+        if measure in against:
+            one = against[measure]
+            shown += f" ({one.difference:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}])"
+        told.append(shown)
     return "; ".join(told)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from builder import differences
 from lint import cells
 from model_tables import SHORT, block, record
 
-from lattice.evaluate.tables import Table, number
+from lattice.evaluate.intervals import Paired
+from lattice.evaluate.tables import Table, number, signed
 
 
 def trees() -> str:
@@ -58,4 +63,43 @@ def checks() -> str:
     return block(Table(head, tuple(cells(row) for row in record("lint")["rows"])))
 
 
-BLOCKS = {"trees": trees, "scale": scale, "checks": checks}
+def builder() -> str:
+    """Show what a model makes of each tree, and by how much it differs from the first of the collection."""
+    found = record("builder")["rows"]
+    rows = []
+    for one in found:
+        against = differences(one, found)
+        rows.append(
+            (
+                SHORT.get(one["collection"], one["collection"]),
+                f"{one['code']}: {one['tree'].replace('/', ' / ')}",
+                str(one["queries"]),
+                f"{one['mean_depth']:.1f} ({one['depth']})",
+                number(one["balance"]),
+                f"{number(one['found'])} ({number(one['kept'])})",
+                " / ".join(number(value) for value in one["ceiling"].values()),
+                *(_against(one, against, measure) for measure in MEASURES),
+            )
+        )
+    head = ("collection", "tree", "queries", "depth (most)", "balance", "found again (best 3)", "ceiling at 20 / 40")
+    return block(Table((*head, *MEASURES.values()), tuple(rows)))
+
+
+MEASURES = {
+    "navigation Recall@100": "Recall@100 without prior",
+    "navigation nDCG@10": "nDCG@10 without prior",
+    "lattice nDCG@10": "nDCG@10",
+}
+
+
+def _against(row: Mapping[str, Any], against: Mapping[str, Paired], measure: str) -> str:
+    if measure not in row:
+        return "–"
+    shown = number(row[measure])
+    if measure in against:
+        one = against[measure]
+        shown += f" ({signed(one.difference)} [{signed(one.interval.low)}, {signed(one.interval.high)}])"
+    return shown
+
+
+BLOCKS = {"builder": builder, "trees": trees, "scale": scale, "checks": checks}

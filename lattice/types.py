@@ -97,7 +97,7 @@ class Skipped:
 
 # Raise it with every change that makes another index of the same files and settings: in the readers, the tokeniser, the
 # passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
-BUILDER_VERSION = 2
+BUILDER_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class BuildSettings:
     description_words: int = 40
     seed: int = 0
     clusterer: str = "agglomerative"
-    structure: str = "documents"
+    structure: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,10 @@ class Snapshot:
     skipped: tuple[Skipped, ...] = ()
 
 
+# A description says what a node is called, then its characteristic terms: "Title one; Title two — terms: a, b, c".
+BEFORE_TERMS = " — terms: "
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One entry of a slate: a node and the text that the judge reads for it (a leaf's passage, a node's φ)."""
@@ -148,6 +152,11 @@ class Candidate:
     text: str
     is_leaf: bool
     title: str = ""
+
+    @property
+    def terms(self) -> str:
+        """What the description of an inner node says after its names; all of it where it has no terms."""
+        return self.text.rpartition(BEFORE_TERMS)[2]
 
 
 @dataclass(frozen=True, slots=True)

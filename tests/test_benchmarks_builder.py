@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,27 +55,30 @@ def test_a_row_is_measured_without_a_model(
     builder: ModuleType, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builder, "WORK", tmp_path / "work")
-    row, values = builder.measured(collection, TREE, reads=False)
-    assert values == {}
+    row = {"code": "now", **builder.measured(collection, TREE, reads=False)}
     assert row["leaves"] == len(collection.records)
     assert 0.0 <= row["found"] <= row["kept"] <= 1.0
     assert row["ceiling"] == {"20": 1.0, "40": 1.0}
-    assert f"depth {row['mean_depth']} ({row['depth']})" in builder.line(row)
+    assert f"depth {row['mean_depth']} ({row['depth']})" in builder.line(row, [row])
 
 
-def test_trees_are_compared_query_by_query(builder: ModuleType) -> None:
-    first = {"navigation Recall@100": {"a": 0.0, "b": 0.5}}
-    found = builder.differences(first, {"navigation Recall@100": {"a": 1.0, "b": 0.5}})
-    difference, low, high = found["navigation Recall@100 − first"]
-    assert difference == 0.5
-    assert low <= difference <= high
+def _row(code: str, tree: str, **values: float) -> dict[str, object]:
+    return {"collection": "c", "code": code, "tree": tree, "values": {"navigation Recall@100": values}}
+
+
+def test_trees_are_compared_with_the_first_query_by_query(builder: ModuleType) -> None:
+    first, other = _row("first", "a", one=0.0, two=0.5, three=1.0), _row("now", "a", one=1.0, two=0.5)
+    found = builder.differences(other, [first, other])["navigation Recall@100"]
+    assert found.difference == 0.5
+    assert found.interval.low <= found.difference <= found.interval.high
+    assert builder.differences(first, [first, other]) == {}
+    assert builder.differences(other, [{**first, "collection": "d"}, other]) == {}
 
 
 def test_a_row_takes_the_place_of_its_like(
     builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builder, "RESULTS", tmp_path)
-    for tree, depth in (("a", 1), ("b", 2), ("a", 3)):
-        builder.save({"collection": "c", "tree": tree, "depth": depth})
-    rows = json.loads((tmp_path / "builder.json").read_text())["rows"]
-    assert [(row["tree"], row["depth"]) for row in rows] == [("b", 2), ("a", 3)]
+    for code, tree, value in (("first", "a", 1.0), ("now", "a", 2.0), ("now", "b", 3.0), ("first", "a", 4.0)):
+        builder.save(_row(code, tree, one=value))
+    assert builder.kept() == [_row("first", "a", one=4.0), _row("now", "a", one=2.0), _row("now", "b", one=3.0)]

@@ -35,7 +35,7 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
 @click.option(
     "--structure",
     type=click.Choice(["auto", "folders", "documents", "flat"]),
-    help="What is kept of your own order; see above (new: documents).",
+    help="What is kept of your own order; see above (new: auto).",
 )
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lattice.tokens import STOPWORDS, normalise, stem, stems, tokens
-from lattice.types import Matrix, Passage
+from lattice.tokens import STOPWORDS, normalise, stem, tokens
+from lattice.types import BEFORE_TERMS, Matrix, Passage
 
-# How a description reads: "Title one; Title two — terms: a, b, c". Here alone, so that it can be measured and changed.
 BETWEEN_TITLES = "; "
-BEFORE_TERMS = " — terms: "
+# What an author has named is judged by that name as well, so its terms are told in the same breath, and fewer of them.
+BEFORE_NAMED = ": "
+NAMED_WORDS = 20
 BETWEEN_TERMS = ", "
 BETWEEN_HEADINGS = " › "
 CUT = "…"
@@ -43,12 +44,11 @@ Ids = npt.NDArray[np.int32]
 class Lexicon:
     """The terms of a corpus of n passages: passage i holds `held[i]` (ascending), `counts[t]` passages hold term t.
 
-    `surfaces[t]` is the form in which the term's stem is written most often, `stems[t]` the stem.
+    `surfaces[t]` is the form in which the term's stem is written most often.
     """
 
     held: tuple[Ids, ...]
     counts: npt.NDArray[np.int64]
-    stems: tuple[str, ...]
     surfaces: tuple[str, ...]
 
 
@@ -73,12 +73,11 @@ class ExtractiveSummarizer:
         if not leaves:
             return NOTHING
         names = [*headings] or [self.titles[leaf] for leaf in self._representatives(children, leaves)]
-        room = max(1, int(self.words * TITLE_SHARE))
-        titles = _within(_distinct(names), room)
-        taken = {found for title in titles for found in stems(title)}
-        left = self.words - _length(BETWEEN_TITLES.join(titles)) - _length(BEFORE_TERMS)
-        terms = self._terms(leaves, taken)[: max(0, min(left, MOST_TERMS))]
-        return BETWEEN_TITLES.join(titles) + (BEFORE_TERMS + BETWEEN_TERMS.join(terms) if terms else "")
+        words, before = (min(self.words, NAMED_WORDS), BEFORE_NAMED) if headings else (self.words, BEFORE_TERMS)
+        titles = BETWEEN_TITLES.join(_within(_distinct(names), max(1, int(words * TITLE_SHARE))))
+        left = words - _length(titles) - _length(before)
+        terms = self._terms(leaves)[: max(0, min(left, MOST_TERMS))]
+        return titles + (before + BETWEEN_TERMS.join(terms) if terms else "")
 
     def _representatives(self, children: Sequence[Sequence[int]], leaves: list[int]) -> list[int]:
         """Order the most central passage of each child so that the first few of them cover all passages well."""
@@ -98,7 +97,7 @@ class ExtractiveSummarizer:
         rows = self.vectors[list(leaves)]
         return leaves[int(np.round(rows @ rows.sum(axis=0), 5).argmax())]
 
-    def _terms(self, leaves: list[int], taken: set[str]) -> list[str]:
+    def _terms(self, leaves: list[int]) -> list[str]:
         """Rank by p_vt · ln(p_vt / p_t), the shares of passages below v and of all that hold t, where it is above zero.
 
         Where it nowhere is, as at the root, whose shares are those of all, rank by p_vt · ln(1 / p_t).
@@ -111,14 +110,14 @@ class ExtractiveSummarizer:
         if not np.any(weights > 0):
             weights = np.round(share * np.log(1 / usual), 6)
         order = np.lexsort((held, -weights))
-        ranked = held[order[weights[order] > 0]][: MOST_TERMS + len(taken)]
-        return [self.lexicon.surfaces[term] for term in ranked if self.lexicon.stems[term] not in taken]
+        return [self.lexicon.surfaces[term] for term in held[order[weights[order] > 0]][:MOST_TERMS]]
 
 
 def summarizer_of(passages: Sequence[Passage], vectors: Matrix, words: int) -> ExtractiveSummarizer:
     """Make the summarizer of a corpus; `vectors` (n, d) belong to `passages`, `words` bounds a description."""
     titles = tuple(_name(passage) for passage in passages)
-    return ExtractiveSummarizer(lexicon_of([passage.text for passage in passages]), titles, vectors, words)
+    texts = ["\n".join([passage.title, *passage.heading, passage.text]) for passage in passages]
+    return ExtractiveSummarizer(lexicon_of(texts), titles, vectors, words)
 
 
 def lexicon_of(texts: Sequence[str]) -> Lexicon:
@@ -135,7 +134,7 @@ def lexicon_of(texts: Sequence[str]) -> Lexicon:
         held.append(np.array(sorted(found), dtype=np.int32))
     counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
     surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
-    return Lexicon(tuple(held), counts, tuple(ids), surfaces)
+    return Lexicon(tuple(held), counts, surfaces)
 
 
 def label(passage: Passage) -> str:

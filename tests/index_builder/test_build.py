@@ -94,7 +94,7 @@ def test_folders_of_few_documents_work(count: int, text: str) -> None:
 
 
 def test_documents_of_many_passages_have_document_nodes() -> None:
-    snapshot = built(in_documents([30, 2, 1], [("One",), ("Two",)]))
+    snapshot = built(in_documents([30, 3, 1], [("One",), ("Two",)]))
     check(snapshot)
     assert [node.kind for node in snapshot.nodes if node.depth == 1] == ["document", "document", "passage"]
     assert snapshot.nodes[1].description.startswith("Title 0")

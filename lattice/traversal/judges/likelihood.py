@@ -24,7 +24,7 @@ WINDOW_WORDS = 30
 LEAF_SCALE = Scale(offset=1.1, width=0.5)
 # A node gets the score of a leaf of the same fitted probability (benchmarks/fit_scales.py): descriptions gain less than
 # passages do and differ less, so a nat is worth more.
-NODE_SCALE = Scale(offset=0.51, width=0.29)
+NODE_SCALE = Scale(offset=0.39, width=0.21)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class LikelihoodJudge:
             chosen = [i for i, candidate in enumerate(slate.candidates) if candidate.is_leaf is is_leaf]
             if not chosen:
                 continue
-            texts = [shown_text(slate.candidates[i], stems, self.window_words) for i in chosen]
+            texts = [self._shown(slate.candidates[i], stems) for i in chosen]
             try:
                 reading = self.engine.continuation_logprobs(
                     texts, shown, frame=LIKELIHOOD, keep=not is_leaf, seconds=self._seconds_left()
@@ -89,7 +89,7 @@ class LikelihoodJudge:
     def prices(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Give the tokens that judging each candidate takes where the query alone has been read."""
         shown, stems = self._shorten(query), query_stems(query)
-        texts = [shown_text(candidate, stems, self.window_words) for candidate in candidates]
+        texts = [self._shown(candidate, stems) for candidate in candidates]
         return [self.engine.cost(text, shown, LIKELIHOOD) for text in texts]
 
     def _log_probability_alone(self, query: str) -> tuple[Row, Usage]:
@@ -102,6 +102,10 @@ class LikelihoodJudge:
 
     def _seconds_left(self) -> float | None:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def _shown(self, candidate: Candidate, stems: frozenset[str]) -> str:
+        # Of a node its terms alone: they tell as much as with its names, at two thirds of the tokens.
+        return shown_text(candidate, stems, self.window_words) if candidate.is_leaf else candidate.terms
 
     def _shorten(self, query: str) -> str:
         return shortened(query, self.query_words)

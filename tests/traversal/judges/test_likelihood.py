@@ -97,8 +97,15 @@ def test_only_states_that_will_serve_again_are_kept() -> None:
     engine = WordCounter()
     LikelihoodJudge(engine).score("memory", Slate(None, (LEAF, INNER)))
     kept = {prefix: keep for prefixes, _, keep in engine.calls for prefix in prefixes}
-    assert kept[INNER.text] is True
+    assert kept[INNER.terms] is True
     assert kept[f"{LEAF.title}\n{LEAF.text}"] is False
+
+
+def test_of_a_node_its_terms_are_read_and_all_of_it_where_it_has_none() -> None:
+    engine = WordCounter()
+    nodes = (INNER, Candidate(4, "Keeping bees", is_leaf=False), Candidate(5, "a — terms: b — terms: c", is_leaf=False))
+    LikelihoodJudge(engine).score("memory", Slate(None, nodes))
+    assert engine.calls[-1][0] == ["mailbox", "Keeping bees", "c"]
 
 
 def test_the_query_alone_is_read_once_a_query() -> None:
@@ -128,7 +135,7 @@ def test_a_long_query_is_cut_at_a_word() -> None:
 def test_costs_are_those_of_what_would_be_read_and_the_first_bears_the_query_alone() -> None:
     judge = LikelihoodJudge(WordCounter(), window_words=20)
     slate = (Candidate(1, "filler " * 300, is_leaf=True), INNER)
-    each = [EMPTY + 20 + 2, EMPTY + len(INNER.text.split()) + 2]
+    each = [EMPTY + 20 + 2, EMPTY + len(INNER.terms.split()) + 2]
     assert judge.costs("two words", slate) == [each[0] + EMPTY + 2, each[1]]
     judge.score("two words", Slate(None, slate))
     assert judge.costs("two words", slate) == each
