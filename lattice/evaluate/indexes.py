@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lattice.corpus.passages import split
 from lattice.corpus.read import document_from_text
+from lattice.embedding import passage_vectors, settled
 from lattice.errors import IndexProblem, IndexTooNew, UnreadableFile
 from lattice.evaluate.collection import Collection
 from lattice.index_builder.build import build
@@ -35,7 +36,7 @@ def index_of(
 
     `rebuild` builds anyway: a builder in development may make another tree under the same BUILDER_VERSION.
     """
-    index = work / "index.lattice"
+    index, settings = work / "index.lattice", settled(settings)
     if collection.is_files:
         folder = collection.folder or _written_out(collection, work / "files")
         index_folder(folder, index, settings, progress, force=rebuild)
@@ -80,6 +81,7 @@ def _root(collection: Collection) -> str:
 
 
 def _index_records(collection: Collection, index: Path, settings: BuildSettings, progress: Progress | None) -> None:
+    vectors = passage_vectors(settings, index, progress)
     documents: list[Document] = []
     skipped: list[Skipped] = []
     for done, record in enumerate(collection.records, 1):
@@ -94,5 +96,5 @@ def _index_records(collection: Collection, index: Path, settings: BuildSettings,
         for document in documents
         for passage in split(document, settings.min_passage_words, settings.max_passage_words)
     ]
-    snapshot = build(_root(collection), documents, passages, skipped, settings, progress)
+    snapshot = build(_root(collection), documents, passages, skipped, settings, progress, vectors)
     write(index, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -1,0 +1,157 @@
+"""The vectors of a build by a GGUF embedding model: only passages that are new to the index are embedded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lattice.errors import IndexLocked, IndexProblem, IndexTooNew, ModelNotFound, UsageError
+from lattice.index_builder.build import embedded_text
+from lattice.models.registry import is_path
+from lattice.store.store import Store
+from lattice.types import TFIDF, BuildSettings, Matrix
+
+if TYPE_CHECKING:
+    from lattice.models.embedders import Array
+    from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder
+
+Progress = Callable[[str, int, int], None]
+_TRIMMED = "trimmed"  # among an index's arrays: a byte a passage, 1 where its end was cut
+_KEY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What making the vectors took: the model, passages embedded, vectors kept from before, passages that were cut."""
+
+    model: str
+    new: int
+    reused: int
+    trimmed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The vector of a passage that was embedded before, and whether its end was cut."""
+
+    vector: Matrix
+    was_cut: bool
+
+
+class PassageVectors:
+    """Makes the vectors of one build; `told` says afterwards what it took."""
+
+    def __init__(self, model: EmbeddingModel, known: Mapping[bytes, _Known]) -> None:
+        """Take the model, and the vectors that it has already made, by the hash of the passage's text."""
+        self._model, self._known = model, known
+        self.told: Embedded | None = None
+
+    def __call__(self, texts: list[str], report: Progress) -> tuple[dict[str, Array], Matrix]:
+        """Give what the index is to record of the model, and one L2-normalised float32 row a text."""
+        import numpy as np
+
+        keys = [key_of(text) for text in texts]
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
+        model, made = self._embedded(missing, report)
+        have = {**self._known, **made}
+        found = [have[key] for key in keys]
+        vectors = np.zeros((len(found), model.dimensions), dtype=np.float32)
+        for row, one in zip(vectors, found, strict=True):
+            row[:] = one.vector
+        cut = np.array([one.was_cut for one in found], dtype=np.uint8)
+        self.told = Embedded(model.name, len(missing), len(set(keys)) - len(missing), int(cut.sum()))
+        return {**model.arrays(), _TRIMMED: cut}, vectors
+
+    def _embedded(self, missing: Mapping[bytes, str], report: Progress) -> tuple[EmbeddingModel, dict[bytes, _Known]]:
+        if not missing and self._model.dimensions:
+            return self._model, {}
+        from lattice.models.gguf_embedder import GgufEmbedder
+
+        embedder = GgufEmbedder.load(self._model, os.environ)
+        try:
+            return replace(self._model, dimensions=embedder.dimensions), _each(embedder, missing, report)
+        finally:
+            embedder.close()
+
+
+def _each(embedder: GgufEmbedder, missing: Mapping[bytes, str], report: Progress) -> dict[bytes, _Known]:
+    made: dict[bytes, _Known] = {}
+    for key, text in missing.items():
+        made[key] = _Known(*embedder.embed_passage(text))
+        report("vectors", len(made), len(missing))
+    return made
+
+
+def settled(settings: BuildSettings) -> BuildSettings:
+    """Give the settings as they are kept: the path of an embedder in full. UsageError for what contradicts itself."""
+    if settings.embedder == TFIDF:
+        if settings.query_prefix or settings.passage_prefix:
+            raise UsageError("Prefixes are for an embedding model: name one by --embedder, or leave --prefixes out.")
+        return settings
+    if not settings.embedder:
+        raise UsageError(f"The embedder is empty: give {TFIDF}, or an embedding model's name or GGUF file.")
+    if is_path(settings.embedder):
+        return replace(settings, embedder=os.path.abspath(Path(settings.embedder).expanduser()))
+    return settings
+
+
+def passage_vectors(settings: BuildSettings, index: Path, progress: Progress | None = None) -> PassageVectors | None:
+    """Give what makes the vectors as `settings` say, knowing those of the index that is there; None for TF-IDF.
+
+    ModelNotFound, ModelUnusable: told from the model's header, before any work.
+    """
+    if settings.embedder == TFIDF:
+        return None
+    from lattice.models.gguf_embedder import find_embedding_model
+
+    old, known = _old(index)
+    prefixes = (settings.query_prefix, settings.passage_prefix)
+    model, _ = find_embedding_model(settings.embedder, prefixes, os.environ, old, progress)
+    return PassageVectors(model, known if old is not None and old.makes_the_same(model) else {})
+
+
+def has_same_model(settings: BuildSettings, index: Path) -> bool:
+    """Whether what `settings` name is the model that made the index, or is not here now; ModelUnusable."""
+    if settings.embedder == TFIDF:
+        return True
+    from lattice.models.gguf_embedder import find_embedding_model
+
+    old, _ = _old(index)
+    try:
+        found, _ = find_embedding_model(settings.embedder, ("", ""), os.environ, old)
+    except ModelNotFound:
+        return True  # a search says so, and goes on; there is nothing that a build could do
+    return old is not None and old.sha256 == found.sha256
+
+
+def key_of(text: str) -> bytes:
+    """Give the hash that a passage's text is known by."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+
+
+def _old(index: Path) -> tuple[EmbeddingModel | None, dict[bytes, _Known]]:
+    """Give the model that made the vectors of an index, and its vectors; None where there is none that can be read."""
+    from lattice.models.gguf_embedder import EmbeddingModel
+
+    try:
+        with Store.open(index) as store:
+            arrays = store.embedder() if store.settings().embedder != TFIDF else {}
+            model = EmbeddingModel.from_arrays(arrays)
+            return model, {} if model is None else _vectors(store, arrays[_TRIMMED].tolist())
+    except (IndexTooNew, IndexLocked):
+        raise
+    except (IndexProblem, KeyError):
+        return None, {}
+
+
+def _vectors(store: Store, cut: Sequence[int]) -> dict[bytes, _Known]:
+    ids, vectors = store.vectors()
+    passages = store.passages(ids.tolist())
+    return {
+        key_of(embedded_text(passage)): _Known(vector, bool(was_cut))
+        for passage, vector, was_cut in zip(passages.values(), vectors, cut, strict=True)
+    }
