@@ -1,8 +1,12 @@
-"""The vectors of a build by a GGUF embedding model: only passages that are new to the index are embedded."""
+"""The vectors of a build by a GGUF embedding model: only passages that are new to the index are embedded.
+
+What an interrupted build has embedded stands in a file beside the index until a build is complete.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,9 +49,10 @@ class _Known:
 class PassageVectors:
     """Makes the vectors of one build; `told` says afterwards what it took."""
 
-    def __init__(self, model: EmbeddingModel, known: Mapping[bytes, _Known]) -> None:
-        """Take the model, and the vectors that it has already made, by the hash of the passage's text."""
-        self._model, self._known = model, known
+    def __init__(self, model: EmbeddingModel, known: Mapping[bytes, _Known], begun: Path) -> None:
+        """Take the model, the vectors that it has made, by the hash of the text, and the file of what was begun."""
+        self._model, self._known, self._begun = model, known, begun
+        self._new = 0
         self.told: Embedded | None = None
 
     def __call__(self, texts: list[str], report: Progress) -> tuple[dict[str, Array], Matrix]:
@@ -57,13 +62,13 @@ class PassageVectors:
         keys = [key_of(text) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
         model, made = self._embedded(missing, report)
-        have = {**self._known, **made}
-        found = [have[key] for key in keys]
+        found = [made.get(key) or self._known[key] for key in keys]
         vectors = np.zeros((len(found), model.dimensions), dtype=np.float32)
         for row, one in zip(vectors, found, strict=True):
             row[:] = one.vector
         cut = np.array([one.was_cut for one in found], dtype=np.uint8)
-        self.told = Embedded(model.name, len(missing), len(set(keys)) - len(missing), int(cut.sum()))
+        reused = len(set(keys)) - self._new
+        self.told = Embedded(model.name, self._new, reused, int(cut.sum()))
         return {**model.arrays(), _TRIMMED: cut}, vectors
 
     def _embedded(self, missing: Mapping[bytes, str], report: Progress) -> tuple[EmbeddingModel, dict[bytes, _Known]]:
@@ -73,17 +78,52 @@ class PassageVectors:
 
         embedder = GgufEmbedder.load(self._model, os.environ)
         try:
-            return replace(self._model, dimensions=embedder.dimensions), _each(embedder, missing, report)
+            model = replace(self._model, dimensions=embedder.dimensions)
+            return model, self._each(embedder, _Begun(self._begun, model), missing, report)
         finally:
             embedder.close()
 
+    def _each(
+        self, embedder: GgufEmbedder, begun: _Begun, missing: Mapping[bytes, str], report: Progress
+    ) -> dict[bytes, _Known]:
+        made = begun.read()
+        left = [(key, text) for key, text in missing.items() if key not in made]
+        with begun.path.open("ab") as file:
+            for done, (key, text) in enumerate(left, len(missing) - len(left) + 1):
+                made[key] = _Known(*embedder.embed_passage(text))
+                file.write(begun.record(key, made[key]))
+                self._new += 1
+                report("vectors", done, len(missing))
+        return made
 
-def _each(embedder: GgufEmbedder, missing: Mapping[bytes, str], report: Progress) -> dict[bytes, _Known]:
-    made: dict[bytes, _Known] = {}
-    for key, text in missing.items():
-        made[key] = _Known(*embedder.embed_passage(text))
-        report("vectors", len(made), len(missing))
-    return made
+
+class _Begun:
+    """What was embedded for a build that is not complete: a line that names the model, then records of one size."""
+
+    def __init__(self, path: Path, model: EmbeddingModel) -> None:
+        self.path = path
+        self._head = json.dumps([model.sha256, model.passage_prefix, model.dimensions]).encode() + b"\n"
+        self._size = _KEY_BYTES + 1 + 4 * model.dimensions
+
+    def read(self) -> dict[bytes, _Known]:
+        """Give the vectors by the hash of the text, and make ready to append; another model's are dropped."""
+        import numpy as np
+
+        content = self.path.read_bytes() if self.path.exists() else b""
+        records = content.removeprefix(self._head) if content.startswith(self._head) else b""
+        # A build that was killed may have left half a record.
+        whole = len(records) // self._size * self._size
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(self._head + records[:whole])
+        found = {}
+        for start in range(0, whole, self._size):
+            vector = np.frombuffer(records, "<f4", offset=start + _KEY_BYTES + 1, count=(self._size - _KEY_BYTES) // 4)
+            found[records[start : start + _KEY_BYTES]] = _Known(vector, records[start + _KEY_BYTES] == 1)
+        return found
+
+    def record(self, key: bytes, known: _Known) -> bytes:
+        """Give what is appended for one passage."""
+        return key + bytes([known.was_cut]) + known.vector.astype("<f4").tobytes()
 
 
 def settled(settings: BuildSettings) -> BuildSettings:
@@ -111,7 +151,16 @@ def passage_vectors(settings: BuildSettings, index: Path, progress: Progress | N
     old, known = _old(index)
     prefixes = (settings.query_prefix, settings.passage_prefix)
     model, _ = find_embedding_model(settings.embedder, prefixes, os.environ, old, progress)
-    return PassageVectors(model, known if old is not None and old.makes_the_same(model) else {})
+    return PassageVectors(model, known if old is not None and old.makes_the_same(model) else {}, _begun_beside(index))
+
+
+def forget_begun(index: Path) -> None:
+    """Delete what was kept for a build that was interrupted: one is complete."""
+    _begun_beside(index).unlink(missing_ok=True)
+
+
+def _begun_beside(index: Path) -> Path:
+    return index.with_name(f".{index.name}-vectors")
 
 
 def has_same_model(settings: BuildSettings, index: Path) -> bool:

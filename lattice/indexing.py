@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
 from lattice.corpus.walk import check_root
-from lattice.embedding import Embedded, has_same_model, passage_vectors, settled
+from lattice.embedding import Embedded, forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
 from lattice.index_builder.build import build
 from lattice.store.places import index_path_for
@@ -93,6 +93,7 @@ def index_folder(
         if progress is not None:
             progress("writing", 0, 1)
         write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+        forget_begun(target)
     counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes))
     embedded = None if vectors is None else vectors.told
     return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False, embedded)

@@ -270,9 +270,7 @@ def test_a_model_that_is_not_there_is_told_and_leaves_the_old_index(folder: Path
     assert index.read_bytes() == before
 
 
-def test_progress_tells_of_every_passage_and_ctrl_c_leaves_the_old_index(
-    folder: Path, index: Path, model: Path
-) -> None:
+def test_progress_tells_of_every_passage_and_ctrl_c_loses_nothing(folder: Path, index: Path, model: Path) -> None:
     index_folder(folder, index)
     before = index.read_bytes()
     settings = BuildSettings(embedder=str(model))
@@ -288,6 +286,36 @@ def test_progress_tells_of_every_passage_and_ctrl_c_leaves_the_old_index(
         index_folder(folder, index, settings, interrupt)
     assert seen == [(0, 4), (1, 4), (2, 4)]
     assert index.read_bytes() == before
+    begun = index.with_name(".i.lattice-vectors")
+    begun.write_bytes(begun.read_bytes()[:-3])  # as if it had been killed
+    done = index_folder(folder, index, settings)
+    assert counts(done) == (3, 1)
+    assert not begun.exists()
+    resumed = vectors_of(index)
+    index.unlink()
+    assert counts(index_folder(folder, index, settings)) == (4, 0)
+    assert {text: row.tobytes() for text, row in resumed.items()} == {
+        text: row.tobytes() for text, row in vectors_of(index).items()
+    }
+
+
+def test_what_another_model_has_begun_is_dropped(folder: Path, index: Path, model: Path) -> None:
+    def interrupt(stage: str, done: int, _total: int) -> None:
+        if (stage, done) == ("vectors", 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index_folder(folder, index, BuildSettings(embedder=str(model)), interrupt)
+    tiny.make_bert(model, context=128, seed=5)
+    assert counts(index_folder(folder, index, BuildSettings(embedder=str(model)))) == (4, 0)
+
+
+def test_another_prefix_for_queries_embeds_nothing_again(folder: Path, index: Path, model: Path) -> None:
+    built(folder, index, model)
+    first = ranking(index, "polar")
+    settings = BuildSettings(embedder=str(model), query_prefix="bread and water: ", passage_prefix=PASSAGE)
+    assert counts(index_folder(folder, index, settings)) == (0, 4)
+    assert ranking(index, "polar") != first
 
 
 def test_the_usual_embedder_is_what_it_was_and_comes_back(folder: Path, index: Path, model: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lattice.corpus.passages import split
 from lattice.corpus.read import document_from_text
-from lattice.embedding import passage_vectors, settled
+from lattice.embedding import forget_begun, passage_vectors, settled
 from lattice.errors import IndexProblem, IndexTooNew, UnreadableFile
 from lattice.evaluate.collection import Collection
 from lattice.index_builder.build import build
@@ -98,3 +98,4 @@ def _index_records(collection: Collection, index: Path, settings: BuildSettings,
     ]
     snapshot = build(_root(collection), documents, passages, skipped, settings, progress, vectors)
     write(index, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+    forget_begun(index)

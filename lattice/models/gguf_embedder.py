@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lattice.errors import IndexCorrupt, ModelNotFound, ModelUnusable
+from lattice.errors import IndexCorrupt, ModelNotFound, ModelProblem, ModelUnusable
 from lattice.models.embedders import Array
 from lattice.models.gguf import part_files, read_gguf, stem_of
 from lattice.models.kinds import refusal
@@ -67,12 +67,8 @@ class EmbeddingModel:
         return model
 
     def makes_the_same(self, other: EmbeddingModel) -> bool:
-        """Whether the other model makes the same vectors of the same passages and queries."""
-        return (self.sha256, self.query_prefix, self.passage_prefix) == (
-            other.sha256,
-            other.query_prefix,
-            other.passage_prefix,
-        )
+        """Whether the other model makes the same vectors of the same passages."""
+        return (self.sha256, self.passage_prefix) == (other.sha256, other.passage_prefix)
 
 
 def find_embedding_model(
@@ -122,6 +118,15 @@ def place_of(model: EmbeddingModel, environ: Mapping[str, str]) -> Path:
         f"The index's embedding model {model.name} (SHA-256 {model.sha256[:12]}…) is not here: {what} {model.path}. "
         "Put it back or register it by lattice models add PATH; or build the index again with --embedder."
     )
+
+
+def problem_of(model: EmbeddingModel, environ: Mapping[str, str]) -> str | None:
+    """Say why the model is not here to embed queries, and the cure; None where it is. It is not loaded."""
+    try:
+        _check_kind(place_of(model, environ))
+    except ModelProblem as problem:
+        return str(problem)
+    return None
 
 
 class GgufEmbedder:
