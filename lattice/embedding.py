@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder
 
 Progress = Callable[[str, int, int], None]
-_TRIMMED = "trimmed"  # among an index's arrays: a byte a passage, 1 where its end was cut
+TRIMMED_ARRAY = "trimmed"  # among an index's arrays: a byte a passage, 1 where its end was cut
 _KEY_BYTES = 16
 
 
@@ -69,7 +69,7 @@ class PassageVectors:
         cut = np.array([one.was_cut for one in found], dtype=np.uint8)
         reused = len(set(keys)) - self._new
         self.told = Embedded(model.name, self._new, reused, int(cut.sum()))
-        return {**model.arrays(), _TRIMMED: cut}, vectors
+        return {**model.arrays(), TRIMMED_ARRAY: cut}, vectors
 
     def _embedded(self, missing: Mapping[bytes, str], report: Progress) -> tuple[EmbeddingModel, dict[bytes, _Known]]:
         if not missing and self._model.dimensions:
@@ -148,10 +148,11 @@ def passage_vectors(settings: BuildSettings, index: Path, progress: Progress | N
         return None
     from lattice.models.gguf_embedder import find_embedding_model
 
-    old, known = _old(index)
+    old = _model_of(index)
     prefixes = (settings.query_prefix, settings.passage_prefix)
     model, _ = find_embedding_model(settings.embedder, prefixes, os.environ, old, progress)
-    return PassageVectors(model, known if old is not None and old.makes_the_same(model) else {}, _begun_beside(index))
+    known = _vectors_of(index) if old is not None and old.makes_the_same(model) else {}
+    return PassageVectors(model, known, _begun_beside(index))
 
 
 def forget_begun(index: Path) -> None:
@@ -163,16 +164,21 @@ def _begun_beside(index: Path) -> Path:
     return index.with_name(f".{index.name}-vectors")
 
 
-def has_same_model(settings: BuildSettings, index: Path) -> bool:
-    """Whether what `settings` name is the model that made the index, or is not here now; ModelUnusable."""
+def has_same_model(settings: BuildSettings, index: Path, *, needed: bool = False) -> bool:
+    """Whether what `settings` name is the model that made the index; ModelUnusable.
+
+    A model that is not here has not changed either, unless it is `needed`: then ModelNotFound.
+    """
     if settings.embedder == TFIDF:
         return True
     from lattice.models.gguf_embedder import find_embedding_model
 
-    old, _ = _old(index)
+    old = _model_of(index)
     try:
         found, _ = find_embedding_model(settings.embedder, ("", ""), os.environ, old)
     except ModelNotFound:
+        if needed:
+            raise
         return True  # a search says so, and goes on; there is nothing that a build could do
     return old is not None and old.sha256 == found.sha256
 
@@ -182,25 +188,26 @@ def key_of(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
-def _old(index: Path) -> tuple[EmbeddingModel | None, dict[bytes, _Known]]:
-    """Give the model that made the vectors of an index, and its vectors; None where there is none that can be read."""
+def _model_of(index: Path) -> EmbeddingModel | None:
+    """Give the model that made the vectors of an index; None where none did, or there is none that can be read."""
     from lattice.models.gguf_embedder import EmbeddingModel
 
     try:
         with Store.open(index) as store:
-            arrays = store.embedder() if store.settings().embedder != TFIDF else {}
-            model = EmbeddingModel.from_arrays(arrays)
-            return model, {} if model is None else _vectors(store, arrays[_TRIMMED].tolist())
+            return EmbeddingModel.from_arrays(store.embedder()) if store.settings().embedder != TFIDF else None
     except (IndexTooNew, IndexLocked):
         raise
-    except (IndexProblem, KeyError):
-        return None, {}
+    except IndexProblem:
+        return None
 
 
-def _vectors(store: Store, cut: Sequence[int]) -> dict[bytes, _Known]:
-    ids, vectors = store.vectors()
-    passages = store.passages(ids.tolist())
+def _vectors_of(index: Path) -> dict[bytes, _Known]:
+    """Give the vectors of an index that a model made, by the hash of the passage's text."""
+    with Store.open(index) as store:
+        ids, vectors = store.vectors()
+        cut = store.embedder()[TRIMMED_ARRAY]
+        passages = store.passages(ids.tolist()).values()
     return {
         key_of(embedded_text(passage)): _Known(vector, bool(was_cut))
-        for passage, vector, was_cut in zip(passages.values(), vectors, cut, strict=True)
+        for passage, vector, was_cut in zip(passages, vectors, cut.tolist(), strict=True)
     }

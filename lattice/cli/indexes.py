@@ -120,12 +120,15 @@ def embedder_json(store: Store) -> dict[str, Any]:
 
     if store.settings().embedder == TFIDF:
         return {"name": TFIDF, "problem": None}
+    from lattice.embedding import TRIMMED_ARRAY
     from lattice.models.gguf_embedder import EmbeddingModel, problem_of
 
-    model = EmbeddingModel.from_arrays(store.embedder())
+    arrays = store.embedder()
+    model = EmbeddingModel.from_arrays(arrays)
     if model is None:
         raise IndexCorrupt(f"The index {store.path} lacks the record of its embedding model; build it again.")
-    return {**asdict(model), "problem": problem_of(model, os.environ)}
+    trimmed = int(arrays[TRIMMED_ARRAY].sum()) if TRIMMED_ARRAY in arrays else 0
+    return {**asdict(model), "trimmed": trimmed, "problem": problem_of(model, os.environ)}
 
 
 def _embedder_lines(embedder: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lattice.corpus.passages import split
 from lattice.corpus.read import document_from_text
-from lattice.embedding import forget_begun, passage_vectors, settled
+from lattice.embedding import forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexProblem, IndexTooNew, UnreadableFile
 from lattice.evaluate.collection import Collection
 from lattice.index_builder.build import build
@@ -35,8 +35,10 @@ def index_of(
     """Give an up-to-date index of the collection below `work`, building it where there is none with `settings`.
 
     `rebuild` builds anyway: a builder in development may make another tree under the same BUILDER_VERSION.
+    ModelNotFound where `settings` name an embedding model that is not here: nothing is measured by words alone.
     """
     index, settings = work / "index.lattice", settled(settings)
+    rebuild = rebuild or not has_same_model(settings, index, needed=True)
     if collection.is_files:
         folder = collection.folder or _written_out(collection, work / "files")
         index_folder(folder, index, settings, progress, force=rebuild)
