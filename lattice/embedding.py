@@ -151,7 +151,7 @@ def passage_vectors(settings: BuildSettings, index: Path, progress: Progress | N
     old = _model_of(index)
     prefixes = (settings.query_prefix, settings.passage_prefix)
     model, _ = find_embedding_model(settings.embedder, prefixes, os.environ, old, progress)
-    known = _vectors_of(index) if old is not None and old.makes_the_same(model) else {}
+    known = _vectors_of(index, model) if old is not None and old.makes_the_same(model) else {}
     return PassageVectors(model, known, _begun_beside(index))
 
 
@@ -201,11 +201,13 @@ def _model_of(index: Path) -> EmbeddingModel | None:
         return None
 
 
-def _vectors_of(index: Path) -> dict[bytes, _Known]:
-    """Give the vectors of an index that a model made, by the hash of the passage's text."""
+def _vectors_of(index: Path, model: EmbeddingModel) -> dict[bytes, _Known]:
+    """Give the vectors of an index that a model made, by the hash of the text; none where its parts do not fit."""
     with Store.open(index) as store:
         ids, vectors = store.vectors()
-        cut = store.embedder()[TRIMMED_ARRAY]
+        cut = store.embedder().get(TRIMMED_ARRAY)
+        if cut is None or len(cut) != len(ids) or vectors.shape[1] != model.dimensions:
+            return {}
         passages = store.passages(ids.tolist()).values()
     return {
         key_of(embedded_text(passage)): _Known(vector, bool(was_cut))

@@ -105,14 +105,16 @@ def find_embedding_model(
 def place_of(model: EmbeddingModel, environ: Mapping[str, str]) -> Path:
     """Give the file of the very same model: where it was, else one that is registered. ModelNotFound with the cure."""
     recorded = Path(model.path)
-    if _is_same(model, recorded):
+    if _is_untouched(model, recorded):
         return recorded
-    registered = [one for one in entries(environ) if one.sha256 == model.sha256 or one.name == model.name]
-    for entry in registered:
-        if entry.sha256 == model.sha256 and state_of(entry) == "ok":
-            return entry.path
-        if _is_same(model, entry.path):
-            return entry.path
+    # What was hashed when it was registered first: to hash a large model takes seconds, at every search.
+    registered = [one for one in entries(environ) if one.sha256 == model.sha256]
+    known = next((one.path for one in registered if state_of(one) == "ok"), None)
+    if known is not None:
+        return known
+    same = next((path for path in (recorded, *(one.path for one in registered)) if _is_same(model, path)), None)
+    if same is not None:
+        return same
     what = "another file lies at" if recorded.is_file() else "there is no file at"
     raise ModelNotFound(
         f"The index's embedding model {model.name} (SHA-256 {model.sha256[:12]}…) is not here: {what} {model.path}. "
@@ -168,14 +170,16 @@ def _check_kind(path: Path) -> None:
         raise ModelUnusable(f"{refusal(path.name, kind, 'embedding')} --embedder tfidf needs no model.")
 
 
+def _is_untouched(model: EmbeddingModel, path: Path) -> bool:
+    try:
+        return _stamp(path) == (model.size, model.mtime_ns)
+    except OSError:
+        return False
+
+
 def _is_same(model: EmbeddingModel, path: Path) -> bool:
     try:
-        size, mtime_ns = _stamp(path)
-        if size != model.size:
-            return False
-        if (str(path), mtime_ns) == (model.path, model.mtime_ns):
-            return True
-        return digest(_parts(path), "") == model.sha256
+        return _stamp(path)[0] == model.size and digest(_parts(path), "") == model.sha256
     except OSError:
         return False
 
