@@ -14,16 +14,16 @@ import pytest
 
 from lattice import Lattice
 from lattice.embedding import settled
-from lattice.errors import IndexCorrupt, ModelNotFound, ModelUnusable, UsageError
+from lattice.errors import ModelNotFound, ModelUnusable, UsageError
 from lattice.first_stage import FirstStage
 from lattice.index_builder.build import embedded_text
 from lattice.indexing import Built, index_folder
 from lattice.models.embedders import TfidfSvd
-from lattice.models.gguf_embedder import ENGINE, EmbeddingModel, GgufEmbedder
+from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.shelf import add, digest
 from lattice.store.store import Store
-from lattice.types import MODEL_ARRAY, BuildSettings, Matrix
+from lattice.types import BuildSettings, Matrix
 from tests.models import tiny
 
 QUERY, PASSAGE = "why: ", "stars "
@@ -356,26 +356,3 @@ def test_a_changed_time_alone_does_not_make_it_another_model(folder: Path, index
     with Lattice.open(index, model=None) as lattice:
         *_, last = lattice.iter_search("polar")
     assert last.without_vectors is None
-
-
-def test_a_damaged_record_of_the_model_is_told(folder: Path, index: Path, model: Path) -> None:
-    built(folder, index, model)
-    with Store.open(index) as store:
-        arrays = store.embedder()
-    record = json.loads(arrays[MODEL_ARRAY].tobytes())
-    for broken in (b"{", json.dumps({**record, "size": "1"}).encode(), json.dumps({**record, "path": 1}).encode()):
-        damaged = {MODEL_ARRAY: np.frombuffer(broken, dtype=np.uint8)}
-        with pytest.raises(IndexCorrupt, match="build the index again"):
-            EmbeddingModel.from_arrays(damaged)
-    assert EmbeddingModel.from_arrays(arrays) == EmbeddingModel(**record)
-
-
-@pytest.mark.parametrize("kind", ["encoder", "decoder"])
-def test_a_vector_does_not_depend_on_the_company(kind: str, tmp_path: Path) -> None:
-    model = tmp_path / f"{kind}.gguf"
-    (tiny.make_bert if kind == "encoder" else tiny.make_decoder)(model, context=128)
-    engine = LlamaEngine(model, ENGINE)
-    texts = ["the stars", "bread needs flour and water", "why"]
-    alone = [engine.embed([text])[0].tobytes() for text in texts]
-    assert [row.tobytes() for row in engine.embed(texts)] == alone
-    engine.close()
