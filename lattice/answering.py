@@ -35,7 +35,8 @@ class Answer:
     "iterations", "seconds", "settled" (nothing unread would come near the first hits), "exhausted" or, without a model,
     "prior"; "filters" where they left nothing to search, and `notice` then says which.
     `step` holds what was read since the last answer (None for the lexical hits that come first). `understood` is what
-    was searched for in place of `query`; None where that was the query, as it was asked.
+    was searched for in place of `query`; None where that was the query, as it was asked. `without_vectors` says why
+    vectors had no part in the search though the index has them, and the cure.
     """
 
     query: str
@@ -47,6 +48,7 @@ class Answer:
     notice: str | None = None
     step: Step | None = None
     understood: Understanding | None = None
+    without_vectors: str | None = None
 
 
 class Answering:
@@ -126,8 +128,8 @@ class Answering:
         mode: Literal["lattice", "prior"] | None = None,
     ) -> Answer:
         mode = mode or ("lattice" if self._lattice.reads else "prior")
-        understood = self._understood
-        return Answer(self._question.text, self._root, mode, stopped, hits, usage, notice, step, understood)
+        understood, without = self._understood, self._lattice.first_stage.problem
+        return Answer(self._question.text, self._root, mode, stopped, hits, usage, notice, step, understood, without)
 
     def _at_once(self) -> Answer:
         prior = self._lattice.first_stage.at_once(self._query, self._admission)

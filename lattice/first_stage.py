@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lattice.errors import ModelNotFound, ModelProblem
 from lattice.store.lexical import Unit
 from lattice.store.store import Store
 from lattice.traversal.admitted import Admission
 from lattice.traversal.prior import VOCABULARY_SHARE, Found, Prior, added, fuse, prior_of
-from lattice.types import Embedder, Matrix
+from lattice.types import MODEL_ARRAY, Embedder, Matrix
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from lattice.models.embedders import Array
+    from lattice.models.gguf_embedder import GgufEmbedder
 
 # How many passages a search begins with. Long documents fill the first hundred places with few documents.
 PRIOR_DEPTH = 300
@@ -32,7 +37,6 @@ class _Vectors:
     """
 
     matrix: Matrix
-    embedder: Embedder
     starts: npt.NDArray[np.intp]
     lengths: npt.NDArray[np.float32]
     row_of: npt.NDArray[np.intp]
@@ -52,13 +56,25 @@ class _Sought:
 
 
 class FirstStage:
-    """Lexical and vector search over one store; the vectors are loaded on first use and held."""
+    """Lexical and vector search over one store; the vectors and what embeds a query are loaded on first use and held.
+
+    Where the embedding model that made the vectors is not here, words alone are searched, and `problem` says so.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._vectors: _Vectors | None = None
+        self._embedder: Embedder | None = None
+        self._model: GgufEmbedder | None = None  # the same as `_embedder`, where that is one
+        self.problem: str | None = None
         self._build: str | None = None
         self._last: _Sought | None = None
+
+    def close(self) -> None:
+        """Free the embedding model, where one was loaded."""
+        if self._model is not None:
+            self._model.close()
+        self._model = self._embedder = self._vectors = None
 
     def at_once(self, query: str, admission: Admission | None = None) -> Prior:
         """Give what words alone expect: fast, for neither numpy nor vectors have to be loaded."""
@@ -82,11 +98,14 @@ class FirstStage:
         `share` is what the best match of the vocabulary is worth, that of the query being 1.
         """
         words, documents = self._words(query, admission)
-        cosines = self._cosines(query, admission)
+        also = " ".join(vocabulary)
         if vocabulary:
-            also = " ".join(vocabulary)
             more, of_documents = self._words(also, admission)
             words, documents = added(words, more, share), added(documents, of_documents, share)
+        if self._unembedded():
+            return Found(words), Found(documents), self._store.documents_of(passage for passage, _ in words)
+        cosines = self._cosines(query, admission)
+        if vocabulary:
             # Both are unit vectors, so the sum is Rocchio's: each cosine counts as it would alone.
             cosines = cosines + share * self._cosines(also, admission)
         vectors = _nearest(cosines, _FOUND)
@@ -95,7 +114,10 @@ class FirstStage:
         return Found(words, vectors), whole, document_of
 
     def similar(self, query: str, limit: int, admission: Admission | None = None) -> list[tuple[int, float]]:
-        """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted."""
+        """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted.
+
+        ModelNotFound where the embedding model is not here.
+        """
         return _nearest(self._cosines(query, admission), limit)
 
     def _words(self, query: str, admission: Admission | None) -> _Words:
@@ -119,7 +141,9 @@ class FirstStage:
         import numpy as np
 
         held = self._loaded()
-        cosines: npt.NDArray[np.float32] = held.matrix @ held.embedder.embed([query])[0]
+        if self._embedder is None:
+            raise ModelNotFound(str(self.problem))
+        cosines: npt.NDArray[np.float32] = held.matrix @ self._embedder.embed([query])[0]
         if admission is None:
             return cosines
         return np.where(np.frombuffer(admission.passages, dtype=np.bool_), cosines, np.float32(0.0))
@@ -143,14 +167,35 @@ class FirstStage:
     def _loaded(self) -> _Vectors:
         build = self._store.status().build
         if self._vectors is None or self._build != build:
+            self.close()
             self._vectors, self._build = _load(self._store), build
+            self._load_embedder(self._store.embedder())
         return self._vectors
+
+    def _unembedded(self) -> bool:
+        """Whether there is nothing here that could embed a query."""
+        self._loaded()
+        return self._embedder is None
+
+    def _load_embedder(self, arrays: dict[str, Array]) -> None:
+        from lattice.models.embedders import TfidfSvd
+
+        self.problem = None
+        if MODEL_ARRAY not in arrays:
+            self._embedder = TfidfSvd.from_arrays(arrays)
+            return
+        from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder
+
+        model = EmbeddingModel.from_arrays(arrays)
+        assert model is not None
+        try:
+            self._embedder = self._model = GgufEmbedder.load(model, os.environ)
+        except ModelProblem as problem:
+            self.problem = f"Vectors had no part in this search, words alone did. {problem}"
 
 
 def _load(store: Store) -> _Vectors:
     import numpy as np
-
-    from lattice.models.embedders import TfidfSvd
 
     matrix = store.vectors()[1]
     numbers = np.array(store.document_numbers(), dtype=np.intp)
@@ -159,7 +204,7 @@ def _load(store: Store) -> _Vectors:
     row_of[numbers[starts]] = np.arange(len(starts))
     sums = np.add.reduceat(matrix, starts, axis=0) if len(starts) else matrix
     lengths = np.linalg.norm(sums, axis=1)
-    return _Vectors(matrix, TfidfSvd.from_arrays(store.embedder()), starts, lengths, row_of)
+    return _Vectors(matrix, starts, lengths, row_of)
 
 
 def _nearest(cosines: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
 from lattice.corpus.walk import check_root
+from lattice.embedding import Embedded, forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
 from lattice.index_builder.build import build
 from lattice.store.places import index_path_for
@@ -35,7 +36,10 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What indexing did. `fresh` says that nothing had changed, so nothing was written."""
+    """What indexing did. `fresh` says that nothing had changed, so nothing was written.
+
+    `embedded` is what the embedding model had to do; None where none did.
+    """
 
     path: Path
     root: Path
@@ -45,6 +49,7 @@ class Built:
     skipped: tuple[Skipped, ...]
     seconds: float
     fresh: bool
+    embedded: Embedded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +75,33 @@ def index_folder(
 
     Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
     and files) is left alone unless `force`.
-    The old index stays searchable until the new one is complete. Raises CorpusProblem and IndexProblem.
+    The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and, for what
+    `settings.embedder` names, ModelProblem.
     """
     started = time.perf_counter()
     root = folder.expanduser().resolve()
     check_root(root)
     target = path or index_path_for(root)
     old = _status_of(target)
-    chosen = settings or (old.settings if old else BuildSettings())
+    chosen = settled(settings or (old.settings if old else BuildSettings()))
     if not force and old is not None and _is_fresh(old, target, root, chosen):
         return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
+    vectors = passage_vectors(chosen, target, progress)
     with sole_writer(target):
         corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
-        snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress)
+        snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress, vectors)
         if progress is not None:
             progress("writing", 0, 1)
         write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+        forget_begun(target)
     counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes))
-    return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False)
+    embedded = None if vectors is None else vectors.told
+    return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False, embedded)
 
 
 def _is_fresh(old: _Old, index: Path, root: Path, settings: BuildSettings) -> bool:
     same_build = old.builder == BUILDER_VERSION and old.root == str(root) and old.settings == settings
-    return same_build and not changes(index, root, settings)
+    return same_build and not changes(index, root, settings) and has_same_model(settings, index)
 
 
 def changes(index: Path, root: Path, settings: BuildSettings) -> Changes:

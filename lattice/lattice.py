@@ -121,6 +121,7 @@ class Lattice(AsyncSearch):
         if self._worker is not None:
             self._worker.close()
         self.store.close()
+        self.first_stage.close()
         for loaded in (self._engine, self._remote):
             if loaded is not None:
                 loaded.close()

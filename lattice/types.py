@@ -98,6 +98,8 @@ class Skipped:
 # Raise it with every change that makes another index of the same files and settings: in the readers, the tokeniser, the
 # passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
 BUILDER_VERSION = 3
+TFIDF = "tfidf"  # the embedder that needs no model
+MODEL_ARRAY = "gguf"  # where it is among an index's arrays, a model made the vectors: the record of which
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ class BuildSettings:
 
     `branching` is the paper's M. `passage_words` bounds a passage's length in words; `max_file_bytes` the files read;
     `dimensions` and `vocabulary` bound the embedder. `clusterer` and `structure` name how what is alike is grouped, and
-    what of the author's own order is kept (see `index_builder`). `seed` decides every random choice.
+    what of the author's own order is kept (see `index_builder`). `seed` decides every random choice. `embedder` makes
+    the vectors: TFIDF, which is fitted to the corpus, or an embedding model's name or GGUF file, which then reads
+    `query_prefix` before a query and `passage_prefix` before a passage.
     """
 
     branching: int = 12
@@ -119,6 +123,9 @@ class BuildSettings:
     seed: int = 0
     clusterer: str = "agglomerative"
     structure: str = "auto"
+    embedder: str = TFIDF
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

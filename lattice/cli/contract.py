@@ -22,6 +22,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "hits": [_hit_json(hit) for hit in answer.hits],
         "usage": usage_json(answer.usage),
         "understood": None if answer.understood is None else _understood_json(answer.understood),
+        "without_vectors": answer.without_vectors,
     }
 
 

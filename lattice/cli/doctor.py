@@ -62,8 +62,8 @@ class Check:
 @json_option
 @click.pass_context
 def doctor_command(ctx: click.Context, as_json: bool) -> None:
-    """Check the Python, the libraries, SQLite, the data folder, the model and the indexes; then index three built-in
-    texts in a temporary folder and search them. Ends with 4 when a check fails.
+    """Check the Python, the libraries, SQLite, the data folder, the model, the indexes and their embedding models; then
+    index three built-in texts in a temporary folder and search them. Ends with 4 when a check fails.
 
     \b
     lattice doctor
@@ -97,6 +97,7 @@ def run_checks() -> Iterator[Check]:
         ("data folder", _data_folder),
         ("model", _model),
         ("indexes", _indexes),
+        ("embedders", _embedders),
         ("search", _search),
     ]
     for name, check in named:
@@ -194,6 +195,25 @@ def _indexes() -> Check:
     if not known:
         return Check("indexes", "note", "there is none yet", "lattice index FOLDER")
     return Check("indexes", "ok", f"{len(known)} readable")
+
+
+def _embedders() -> Check:
+    """Look for the embedding models that the indexes' vectors were made by."""
+    from lattice.cli.indexes import embedder_json
+    from lattice.store.places import known_indexes
+    from lattice.store.store import Store
+
+    names, problems = set[str](), list[str]()
+    for known in known_indexes():
+        if known.problem is None:
+            with Store.open(known.path) as store:
+                embedder = embedder_json(store)
+            names.add(embedder["name"])
+            problems += [] if embedder["problem"] is None else [f"{known.root}: {embedder['problem']}"]
+    if problems:
+        cure = "Until then those indexes are searched by words alone."
+        return Check("embedders", "problem", "\n".join(problems), cure)
+    return Check("embedders", "ok", ", ".join(sorted(names)) or "tfidf, which needs no model")
 
 
 def _search() -> Check:

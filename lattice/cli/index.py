@@ -37,11 +37,29 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
     type=click.Choice(["auto", "folders", "documents", "flat"]),
     help="What is kept of your own order; see above (new: auto).",
 )
+@click.option(
+    "--embedder",
+    metavar="MODEL",
+    help="What makes the vectors: tfidf, or an embedding model's name or GGUF file (new: tfidf).",
+)
+@click.option(
+    "--prefixes",
+    nargs=2,
+    metavar="QUERY PASSAGE",
+    help="What that model wants before a query and before a passage (new: nothing).",
+)
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option
 @click.pass_context
 def index_command(
-    ctx: click.Context, /, folder: Path, path: Path | None, force: bool, as_json: bool, **given: int | str | None
+    ctx: click.Context,
+    /,
+    folder: Path,
+    path: Path | None,
+    prefixes: tuple[str, str] | None,
+    force: bool,
+    as_json: bool,
+    **given: int | str | None,
 ) -> None:
     """Build or refresh the index of FOLDER.
 
@@ -60,15 +78,22 @@ def index_command(
     auto       outlines and folders where they tell more than likeness does
     flat       nothing: passages alone
 
+    --embedder names a GGUF embedding model; without one, vectors are fitted to your own words. A search then needs the
+    very same model, for the query; without it, it ranks by words alone and says so. Some models want --prefixes, which
+    go with the model and are forgotten when another is named. Only passages that are new are embedded again.
+
     \b
     lattice index ~/notes
     lattice index . --index project.lattice
+    lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
     """
     from lattice.indexing import index_folder
     from lattice.store.places import index_path_for
 
     target = path or index_path_for(folder)
     changed = {name: value for name, value in given.items() if value is not None}
+    if prefixes is not None:
+        changed |= zip(("query_prefix", "passage_prefix"), prefixes, strict=True)
     settings = _changed(target, changed) if changed else None
     existed = target.exists()
     try:
@@ -80,18 +105,22 @@ def index_command(
     if as_json:
         print_json(_built_json(built))
     else:
-        click.echo("\n".join([_summary(built), *skipped_lines(built.skipped)]))
+        click.echo("\n".join([_summary(built), *_embedded_lines(built), *skipped_lines(built.skipped)]))
     fit_embedded_once()
 
 
 def _changed(target: Path, changed: dict[str, Any]) -> BuildSettings:
     """Give the settings of the index at `target`, or the usual ones where there is none, with some of them changed."""
+    from lattice.embedding import settled
     from lattice.store.store import Store
     from lattice.types import BuildSettings
 
     try:
         with Store.open(target) as store:
-            return replace(store.settings(), **changed)
+            kept = store.settings()
+            if "embedder" in changed and settled(BuildSettings(embedder=changed["embedder"])).embedder != kept.embedder:
+                kept = replace(kept, query_prefix="", passage_prefix="")
+            return replace(kept, **changed)
     except (IndexTooNew, IndexLocked):
         raise
     except IndexProblem:
@@ -104,6 +133,17 @@ def _summary(built: Built) -> str:
     if built.fresh:
         return f"{root} is up to date: {counts}."
     return f"Indexed {root}: {counts} in {built.seconds:.1f} s."
+
+
+def _embedded_lines(built: Built) -> list[str]:
+    """Say what the embedding model had to do, and how many passages it could not read to their end."""
+    told = built.embedded
+    if told is None:
+        return []
+    lines = [f"Vectors by {clean_name(told.model)}: {told.new:,} made, {told.reused:,} kept from before."]
+    if told.trimmed:
+        lines.append(f"{counted(told.trimmed, 'passage')} longer than the model reads: the vector is of the beginning.")
+    return lines
 
 
 def skipped_lines(skipped: tuple[Skipped, ...]) -> list[str]:

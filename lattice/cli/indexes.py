@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,12 @@ import click
 from lattice.cli.index import skipped_lines
 from lattice.cli.options import choose_index, index_again, index_option, json_option
 from lattice.cli.terminal import clean_name, counted, in_bytes, on_one_line, print_json
-from lattice.errors import CorpusProblem, IndexProblem
+from lattice.errors import CorpusProblem, IndexCorrupt, IndexProblem
 
 if TYPE_CHECKING:
     from lattice.indexing import Changes
     from lattice.store.places import KnownIndex
-    from lattice.store.store import Status
+    from lattice.store.store import Status, Store
     from lattice.types import BuildSettings, Skipped
 
 _NAMES_SHOWN = 5  # of the files that changed
@@ -82,12 +83,12 @@ def status_command(index: Path | None, as_json: bool) -> None:
 
     path = choose_index(index)
     with Store.open(path) as store:
-        status, settings, skipped = store.status(), store.settings(), store.skipped()
+        status, settings, skipped, embedder = store.status(), store.settings(), store.skipped(), embedder_json(store)
     changed = changes_of(path, status.root, settings)
     if as_json:
-        print_json(_status_json(path, status, settings, skipped, changed))
+        print_json({**_status_json(path, status, settings, skipped, changed), "embedder": embedder})
         return
-    lines = _status_lines(path, status, changed)
+    lines = [*_status_lines(path, status, changed), *_embedder_lines(embedder)]
     lines.append("settings: " + ", ".join(f"{name} {value}" for name, value in asdict(settings).items()))
     click.echo("\n".join([*lines, *skipped_lines(skipped)]))
 
@@ -111,6 +112,32 @@ def changed_words(changed: Changes) -> str:
 def status_json(status: Status) -> dict[str, Any]:
     """Give what is in an index, in numbers."""
     return {("bytes" if name == "size" else name): value for name, value in asdict(status).items()}
+
+
+def embedder_json(store: Store) -> dict[str, Any]:
+    """Give what makes an index's vectors: its name, and of a model its record and what keeps it from being used."""
+    from lattice.types import TFIDF
+
+    if store.settings().embedder == TFIDF:
+        return {"name": TFIDF, "problem": None}
+    from lattice.embedding import TRIMMED_ARRAY
+    from lattice.models.gguf_embedder import EmbeddingModel, problem_of
+
+    arrays = store.embedder()
+    model = EmbeddingModel.from_arrays(arrays)
+    if model is None:
+        raise IndexCorrupt(f"The index {store.path} lacks the record of its embedding model; build it again.")
+    trimmed = int(arrays[TRIMMED_ARRAY].sum()) if TRIMMED_ARRAY in arrays else 0
+    return {**asdict(model), "trimmed": trimmed, "problem": problem_of(model, os.environ)}
+
+
+def _embedder_lines(embedder: dict[str, Any]) -> list[str]:
+    if "path" not in embedder:
+        return ["embedder: tfidf, fitted to the words of the folder; no model"]
+    shown = f"embedder: {clean_name(embedder['name'])}, {embedder['dimensions']} dimensions"
+    if embedder["problem"] is not None:
+        return [f"{shown}, cannot be used now", f"  problem: {on_one_line(embedder['problem'])}"]
+    return [f"{shown}, {clean_name(embedder['path'])}"]
 
 
 def _status_json(

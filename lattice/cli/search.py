@@ -182,6 +182,8 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float, *, without_mod
         return
     if answer.understood is not None and answer.understood.notice is not None:
         notice(answer.understood.notice)
+    if answer.without_vectors is not None:
+        notice(answer.without_vectors)
     if not answer.hits:
         notice("Nothing found. Try other words; fewer filters or a lower --min-relevance where they were given.")
     if answer.notice is not None and not without_model:  # whoever asked for --no-model needs no cure for it

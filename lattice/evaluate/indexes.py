@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lattice.corpus.passages import split
 from lattice.corpus.read import document_from_text
+from lattice.embedding import forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexProblem, IndexTooNew, UnreadableFile
 from lattice.evaluate.collection import Collection
 from lattice.index_builder.build import build
@@ -34,8 +35,10 @@ def index_of(
     """Give an up-to-date index of the collection below `work`, building it where there is none with `settings`.
 
     `rebuild` builds anyway: a builder in development may make another tree under the same BUILDER_VERSION.
+    ModelNotFound where `settings` name an embedding model that is not here: nothing is measured by words alone.
     """
-    index = work / "index.lattice"
+    index, settings = work / "index.lattice", settled(settings)
+    rebuild = rebuild or not has_same_model(settings, index, needed=True)
     if collection.is_files:
         folder = collection.folder or _written_out(collection, work / "files")
         index_folder(folder, index, settings, progress, force=rebuild)
@@ -80,6 +83,7 @@ def _root(collection: Collection) -> str:
 
 
 def _index_records(collection: Collection, index: Path, settings: BuildSettings, progress: Progress | None) -> None:
+    vectors = passage_vectors(settings, index, progress)
     documents: list[Document] = []
     skipped: list[Skipped] = []
     for done, record in enumerate(collection.records, 1):
@@ -94,5 +98,6 @@ def _index_records(collection: Collection, index: Path, settings: BuildSettings,
         for document in documents
         for passage in split(document, settings.min_passage_words, settings.max_passage_words)
     ]
-    snapshot = build(_root(collection), documents, passages, skipped, settings, progress)
+    snapshot = build(_root(collection), documents, passages, skipped, settings, progress, vectors)
     write(index, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+    forget_begun(index)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lattice.errors import UsageError
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
 from lattice.index_builder.summaries import label, summarizer_of
 from lattice.models.embedders import fit_tfidf_svd
-from lattice.types import BuildSettings, Document, Node, Passage, Skipped, Snapshot, Summarizer
+from lattice.types import TFIDF, BuildSettings, Document, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
+
+if TYPE_CHECKING:
+    from lattice.models.embedders import Array
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("vectors", "tree", "descriptions"), how much of it is done, and of how much."""
+
+Vectors = Callable[[list[str], Progress], "tuple[dict[str, Array], Matrix]"]
+"""Gives what an index keeps of the embedder, as plain arrays, and one L2-normalised float32 row a text, (n, d)."""
 
 
 def build(
@@ -21,8 +28,11 @@ def build(
     skipped: Sequence[Skipped],
     settings: BuildSettings,
     progress: Progress | None = None,
+    vectors_of: Vectors | None = None,
 ) -> Snapshot:
     """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
+
+    `vectors_of` makes the vectors where `settings` name another embedder than TF-IDF.
 
     Raises `UsageError` when `settings.branching` is below 2, for no tree has such nodes, and where `settings` name a
     clusterer or a structure that there is not.
@@ -35,7 +45,7 @@ def build(
 
     report("vectors", 0, len(ordered))
     texts = [embedded_text(passage) for passage in ordered]
-    embedder, vectors = fit_tfidf_svd(texts, settings.dimensions, settings.vocabulary, settings.seed)
+    embedder, vectors = (vectors_of or _tfidf(settings))(texts, report)
     report("vectors", len(ordered), len(ordered))
 
     report("tree", 0, len(ordered))
@@ -51,10 +61,21 @@ def build(
         passages=ordered,
         nodes=nodes,
         vectors=vectors,
-        embedder=embedder.arrays(),
+        embedder=embedder,
         settings=settings,
         skipped=tuple(skipped),
     )
+
+
+def _tfidf(settings: BuildSettings) -> Vectors:
+    if settings.embedder != TFIDF:
+        raise ValueError(f"the settings name the embedder {settings.embedder}: give what makes its vectors")
+
+    def vectors(texts: list[str], _report: Progress) -> tuple[dict[str, Array], Matrix]:
+        embedder, rows = fit_tfidf_svd(texts, settings.dimensions, settings.vocabulary, settings.seed)
+        return embedder.arrays(), rows
+
+    return vectors
 
 
 def embedded_text(passage: Passage) -> str:

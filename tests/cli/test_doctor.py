@@ -13,7 +13,7 @@ from lattice.cli.doctor import LIBRARIES, Check, run_checks
 from lattice.lattice import Lattice
 from tests.cli.conftest import Invoke
 
-CHECKS = ["python", "libraries", "sqlite", "data folder", "model", "indexes", "search"]
+CHECKS = ["python", "libraries", "sqlite", "data folder", "model", "indexes", "embedders", "search"]
 
 
 @pytest.fixture(autouse=True)

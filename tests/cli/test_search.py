@@ -19,7 +19,7 @@ from tests.cli.conftest import Invoke, Place
 from tests.cli.folder import run, write_folder
 from tests.cli.values import ANSWER
 
-SEARCH_KEYS = {"schema_version", "query", "root", "mode", "stopped", "hits", "usage", "understood"}
+SEARCH_KEYS = {"schema_version", "query", "root", "mode", "stopped", "hits", "usage", "understood", "without_vectors"}
 HIT_KEYS = {
     *("rank", "id", "path", "location", "title", "heading", "snippet", "marks", "relevance", "judged", "trail"),
 }
