@@ -108,6 +108,8 @@ class FirstStage:
         if vocabulary:
             # Both are unit vectors, so the sum is Rocchio's: each cosine counts as it would alone.
             cosines = cosines + share * self._cosines(also, admission)
+        if self._model is not None:
+            cosines = _above_usual(cosines)
         vectors = _nearest(cosines, _FOUND)
         document_of = self._store.documents_of({passage for passage, _ in (*words, *vectors)})
         whole = Found(documents, self._of_documents(cosines, set(document_of.values())))
@@ -205,6 +207,18 @@ def _load(store: Store) -> _Vectors:
     sums = np.add.reduceat(matrix, starts, axis=0) if len(starts) else matrix
     lengths = np.linalg.norm(sums, axis=1)
     return _Vectors(matrix, starts, lengths, row_of)
+
+
+def _above_usual(cosines: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Give by how much each cosine is above their mean; those of what is not admitted stay 0.
+
+    An embedding model's all lie close together: scaled by the best of them, every passage would look near.
+    """
+    import numpy as np
+
+    admitted = cosines != 0.0
+    usual = cosines[admitted].mean() if admitted.any() else np.float32(0.0)
+    return np.where(admitted, cosines - usual, np.float32(0.0)).astype(np.float32)
 
 
 def _nearest(cosines: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:

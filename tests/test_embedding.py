@@ -109,6 +109,20 @@ def test_the_vectors_of_an_index_are_those_of_the_engine(kind: str, folder: Path
     assert (record.query_prefix, record.passage_prefix) == (QUERY, PASSAGE)
 
 
+def test_what_is_fused_is_how_far_a_cosine_is_above_the_usual(folder: Path, index: Path, model: Path) -> None:
+    built(folder, index, model)
+    with Store.open(index) as store:
+        stage = FirstStage(store)
+        passages = store.status().passages
+        cosines = dict(stage.similar("polar alignment", passages))
+        found, _, _ = stage.found("polar alignment")
+        stage.close()
+    usual = sum(cosines.values()) / passages
+    above = {passage: cosine - usual for passage, cosine in cosines.items() if cosine > usual}
+    assert 0 < len(above) < passages
+    assert dict(found.vectors) == pytest.approx(above, abs=1e-6)
+
+
 def test_prefixes_make_other_vectors(folder: Path, index: Path, model: Path) -> None:
     built(folder, index, model)
     with_prefix = vectors_of(index)
