@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
 from lattice.corpus.walk import check_root
+from lattice.describing import DescribingModel, described_by, writing_for
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
-from lattice.index_builder.build import build
+from lattice.index_builder.build import build, check_descriptions
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
 from lattice.store.write import sole_writer, write
-from lattice.types import BUILDER_VERSION, BuildSettings, Skipped
+from lattice.types import BUILDER_VERSION, BuildSettings, Skipped, Written
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the units done and the units in all."""
@@ -35,7 +37,10 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What indexing did. `fresh` says that nothing had changed, so nothing was written."""
+    """What indexing did. `fresh` says that nothing had changed, so nothing was written.
+
+    `written` tells of an LLM's descriptions, None where none wrote; `notes` tell a person what was wrong on the way.
+    """
 
     path: Path
     root: Path
@@ -45,6 +50,8 @@ class Built:
     skipped: tuple[Skipped, ...]
     seconds: float
     fresh: bool
+    written: Written | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +72,41 @@ def index_folder(
     progress: Progress | None = None,
     *,
     force: bool = False,
+    model: DescribingModel | None = None,
 ) -> Built:
     """Build or refresh the index of `folder` at `path` (by default its place in the user's data folder).
 
     Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
-    and files) is left alone unless `force`.
-    The old index stays searchable until the new one is complete. Raises CorpusProblem and IndexProblem.
+    and files, and described by the same model) is left alone unless `force`. `model` writes the descriptions where
+    `settings.descriptions` is "llm"; what it has written is kept beside the index as it comes, and not asked for again.
+    The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and ModelProblem.
     """
     started = time.perf_counter()
     root = folder.expanduser().resolve()
     check_root(root)
     target = path or index_path_for(root)
     old = _status_of(target)
-    chosen = settings or (old.settings if old else BuildSettings())
+    writer = model or DescribingModel()
+    chosen = _settled(settings or (old.settings if old else BuildSettings()), writer)
     if not force and old is not None and _is_fresh(old, target, root, chosen):
         return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
     with sole_writer(target):
         corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
-        snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress)
-        if progress is not None:
-            progress("writing", 0, 1)
-        write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+        with writing_for(target, writer) if chosen.descriptions == "llm" else nullcontext() as writing:
+            snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress, writing)
+            if progress is not None:
+                progress("writing", 0, 1)
+            write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+            written, notes = (writing.written(), writing.finish()) if writing else (None, ())
     counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes))
-    return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False)
+    return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False, written, notes)
+
+
+def _settled(settings: BuildSettings, writer: DescribingModel) -> BuildSettings:
+    """Put into the settings who is to write the descriptions, so that they can be reproduced."""
+    check_descriptions(settings.descriptions)
+    by = described_by(writer.identity()) if settings.descriptions == "llm" else ""
+    return replace(settings, described_by=by)
 
 
 def _is_fresh(old: _Old, index: Path, root: Path, settings: BuildSettings) -> bool:

@@ -78,12 +78,16 @@ class Lattice(AsyncSearch):
         progress: Progress | None = None,
         force: bool = False,
     ) -> Self:
-        """Build or refresh the index of `folder` (by default in the user's data folder) and open it."""
+        """Build or refresh the index of `folder` (by default in the user's data folder) and open it.
+
+        `model` reads in what is opened, and writes the descriptions where `settings.descriptions` is "llm".
+        """
+        from lattice.describing import DescribingModel
         from lattice.indexing import index_folder
 
-        _resolve_model(model)  # a wrong one is told before the work, not after it
+        writer = DescribingModel(_resolve_model(model))  # a wrong one is told before the work, not after it
         target = Path(path).expanduser() if path else None
-        built = index_folder(Path(folder), target, settings, progress, force=force)
+        built = index_folder(Path(folder), target, settings, progress, force=force, model=writer)
         return cls.open(built.path, model=model)
 
     @classmethod

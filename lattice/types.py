@@ -106,7 +106,9 @@ class BuildSettings:
 
     `branching` is the paper's M. `passage_words` bounds a passage's length in words; `max_file_bytes` the files read;
     `dimensions` and `vocabulary` bound the embedder. `clusterer` and `structure` name how what is alike is grouped, and
-    what of the author's own order is kept (see `index_builder`). `seed` decides every random choice.
+    what of the author's own order is kept (see `index_builder`). `seed` decides every random choice. `descriptions`
+    names what writes them, "extractive" or "llm"; `described_by` the model and the version of the prompt that did, and
+    is filled in by the build.
     """
 
     branching: int = 12
@@ -119,6 +121,8 @@ class BuildSettings:
     seed: int = 0
     clusterer: str = "agglomerative"
     structure: str = "documents"
+    descriptions: str = "extractive"
+    described_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,19 @@ class Usage:
             self.seconds + other.seconds,
             self.trimmed + other.trimmed,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How an LLM's descriptions came about: `nodes` in all, `by_rule` of them where what it wrote could not be used.
+
+    `kept` were there from an earlier build and cost nothing; `usage` is what the others cost.
+    """
+
+    nodes: int
+    by_rule: int
+    kept: int
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +329,13 @@ class Embedder(Protocol):
 class Summarizer(Protocol):
     """Writes the description φ of an internal node; made for one corpus, whose passages it knows by their index."""
 
-    def describe(self, children: Sequence[Sequence[int]], headings: Sequence[str] = ()) -> str:
-        """Describe a node by the 0-based indices of the passages below each child; `headings`: the author's names."""
+    def describe(
+        self, children: Sequence[Sequence[int]], headings: Sequence[str] = (), described: Sequence[str] = ()
+    ) -> str:
+        """Describe a node by the 0-based indices of the passages below each child, and by what each child is called.
+
+        `headings` are the author's names for the node; `described[i]` is the description, or label, of child i.
+        """
         ...
 
 

@@ -19,12 +19,14 @@ MAY_IMPORT = {
     "corpus": GROUND,
     "models": GROUND,
     "store": GROUND,
-    "index_builder": GROUND | {"lattice.models.embedders"},
+    "index_builder": GROUND | {"lattice.models.embedders", "lattice.models.prompts"},
     "traversal": GROUND | {"lattice.models.prompts"},
     "filters": GROUND | {"lattice.corpus.readers", "lattice.traversal"},
     "first_stage": GROUND | {"lattice.models.embedders", "lattice.store", "lattice.traversal"},
     "lint": GROUND | {"lattice.store"},
-    "indexing": GROUND | {"lattice.corpus", "lattice.index_builder", "lattice.store"},
+    # Brings the model that writes to the builder, which knows none.
+    "describing": GROUND | {"lattice.index_builder.authors", "lattice.models", "lattice.store.cache"},
+    "indexing": GROUND | {"lattice.corpus", "lattice.describing", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
     "asynchronous": GROUND
     | {"lattice.answering", "lattice.lattice", "lattice.models", "lattice.store", "lattice.traversal"},
@@ -36,6 +38,7 @@ MAY_IMPORT = {
     | {
         "lattice.answering",
         "lattice.asynchronous",
+        "lattice.describing",
         "lattice.filters",
         "lattice.first_stage",
         "lattice.indexing",

@@ -64,21 +64,29 @@ class ExtractiveSummarizer:
     vectors: Matrix
     words: int
 
-    def describe(self, children: Sequence[Sequence[int]], headings: Sequence[str] = ()) -> str:
+    def describe(
+        self,
+        children: Sequence[Sequence[int]],
+        headings: Sequence[str] = (),
+        described: Sequence[str] = (),  # noqa: ARG002
+    ) -> str:
         """Describe a node in at most `words` words by the passages below each of its children (their 0-based indices).
 
-        `headings` are what the author calls the node, if anything; they come first, and in place of titles.
+        `headings` are what the author calls the node, if anything; they come first, and in place of titles. What the
+        children are called has no part in it.
         """
         leaves = [leaf for child in children for leaf in child]
         if not leaves:
             return NOTHING
         names = [*headings] or [self.titles[leaf] for leaf in self._representatives(children, leaves)]
         room = max(1, int(self.words * TITLE_SHARE))
-        titles = _within(_distinct(names), room)
-        taken = {found for title in titles for found in stems(title)}
-        left = self.words - _length(BETWEEN_TITLES.join(titles)) - _length(BEFORE_TERMS)
-        terms = self._terms(leaves, taken)[: max(0, min(left, MOST_TERMS))]
-        return BETWEEN_TITLES.join(titles) + (BEFORE_TERMS + BETWEEN_TERMS.join(terms) if terms else "")
+        titles = BETWEEN_TITLES.join(_within(_distinct(names), room))
+        left = self.words - _length(titles) - _length(BEFORE_TERMS)
+        return with_terms(titles, self.terms(leaves, titles)[: max(0, left)])
+
+    def terms(self, leaves: Sequence[int], beside: str = "") -> list[str]:
+        """Give at most `MOST_TERMS` terms of the passages `leaves` that the text `beside` lacks, most telling first."""
+        return self._terms(list(leaves), set(stems(beside)))[:MOST_TERMS]
 
     def _representatives(self, children: Sequence[Sequence[int]], leaves: list[int]) -> list[int]:
         """Order the most central passage of each child so that the first few of them cover all passages well."""
@@ -136,6 +144,16 @@ def lexicon_of(texts: Sequence[str]) -> Lexicon:
     counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
     surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
     return Lexicon(tuple(held), counts, tuple(ids), surfaces)
+
+
+def with_terms(text: str, terms: Sequence[str]) -> str:
+    """Give a description: its text, and its terms where there are any."""
+    return text + (BEFORE_TERMS + BETWEEN_TERMS.join(terms) if terms else "")
+
+
+def named(headings: Sequence[str], words: int) -> str:
+    """Give the author's names for a node in at most `words` words; empty where there are none."""
+    return BETWEEN_TITLES.join(_within(_distinct(headings), words))
 
 
 def label(passage: Passage) -> str:
