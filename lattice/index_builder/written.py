@@ -95,21 +95,19 @@ def cut(said: str) -> str:
 def flaw(summary: str, shown: Sequence[str]) -> str | None:
     """Say why a summary cannot be used, given what its model was shown of the group; None where it can."""
     content = _content(summary)
-    if not content:
-        return "empty"
-    if len(content) < 2 or (len(summary.split()) < FEWEST_WORDS and summary.isascii()):
-        return "too short"
-    if len(set(content)) < LEAST_VARIETY * len(content) or _circles(summary):
-        return "looped"
-    if any(len(line.split()) >= FEWEST_WORDS and (line in summary or summary in line) for line in shown):
-        return "repeats the prompt"
     known = {found for text in shown for found in _content(text)}
-    if not known & set(content):
-        return "strange"
     asked = set(_content(f"{DESCRIBE_SYSTEM} {DESCRIBE_STATIC}"))
-    if not (known - asked) & set(content) or sum(found in asked for found in content) > MOST_REPEATED * len(content):
-        return "repeats the prompt"
-    return None
+    echoed = [line for line in shown if len(line.split()) >= FEWEST_WORDS]
+    faults = {
+        "empty": not content,
+        "too short": len(content) < 2 or (len(summary.split()) < FEWEST_WORDS and summary.isascii()),
+        "looped": len(set(content)) < LEAST_VARIETY * len(content) or _circles(summary),
+        "strange": not known & set(content),
+        "repeats the prompt": sum(found in asked for found in content) > MOST_REPEATED * len(content)
+        or not (known - asked) & set(content)
+        or any(line in summary or summary in line for line in echoed),
+    }
+    return next((fault for fault, holds in faults.items() if holds), None)
 
 
 def _circles(summary: str) -> bool:
