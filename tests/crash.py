@@ -162,8 +162,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         outcome = crash(Path(place).resolve(), model, files=given.files, kills=given.kills, seed=given.seed, tell=_tell)
     _tell(
-        f"{outcome.kills} kills, {outcome.in_the_middle} of them with results of an unfinished build; every index could "
-        "be searched, no call was repeated, and the tree is that of an undisturbed build."
+        f"{outcome.kills} kills, {outcome.in_the_middle} of them with results of an unfinished build; every index "
+        "could be searched, no call was repeated, and the tree is that of an undisturbed build."
     )
 
 
