@@ -27,6 +27,7 @@ from lattice.types import Node
 SUBJECTS = ("bees", "tides", "bread", "comets", "violins", "moss", "trams", "glaciers")
 WORDS = ("keep", "old", "winter", "careful", "morning", "measure", "north", "quiet", "repair", "salt", "open", "weight")
 LONGEST_JITTER = 1.5  # seconds behind the moment that was drawn: about what one description takes
+STRIDE = 4  # results that one kill lets through at most, so that most kills meet a build that was killed before
 PATIENCE = 900.0  # seconds for one build
 
 
@@ -87,7 +88,7 @@ def crash(place: Path, model: Path, *, files: int, kills: int, seed: int, tell: 
     rng, done, in_the_middle = random.Random(seed), 0, 0
     while done < kills:
         before = _computed(site.index)
-        wanted = rng.randint(len(before), total)
+        wanted = rng.randint(len(before), min(total, len(before) + STRIDE))
         process = site.start_writing()
         was_killed = _kill_at(process, site.index, wanted, rng.uniform(0, LONGEST_JITTER))
         now = site.nodes()
@@ -96,13 +97,19 @@ def crash(place: Path, model: Path, *, files: int, kills: int, seed: int, tell: 
         done += was_killed
         in_the_middle += was_killed and now == old and bool(_computed(site.index))
         tell(f"{'killed' if was_killed else 'finished'} with {len(_computed(site.index))} of {total} results")
-        if now == expected:
+        if now == expected or len(_computed(site.index)) == total:
+            _end(site, expected, total)
             old = _begin(site)
+    _end(site, expected, total)
+    return Outcome(done, in_the_middle, total)
+
+
+def _end(site: Site, expected: list[Node], total: int) -> None:
+    """Let the build come to its end, which must be that of an undisturbed one."""
     _finish(site.start_writing())
     _check(site, {}, was_killed=False)
     assert site.nodes() == expected
     assert len(_computed(site.index)) == total
-    return Outcome(done, in_the_middle, total)
 
 
 def _begin(site: Site) -> list[Node]:

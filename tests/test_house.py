@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "lint": GROUND | {"lattice.store"},
     # Brings the model that writes to the builder, which knows none.
     "describing": GROUND | {"lattice.index_builder.authors", "lattice.models", "lattice.store.cache"},
+    "estimating": GROUND
+    | {"lattice.corpus", "lattice.describing", "lattice.index_builder", "lattice.models.embedders", "lattice.store"},
     "indexing": GROUND | {"lattice.corpus", "lattice.describing", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
     "asynchronous": GROUND

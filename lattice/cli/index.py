@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lattice.cli.estimate import show_estimate
 from lattice.cli.models import fit_embedded_once
 from lattice.cli.options import json_option, model_option, path_of
 from lattice.cli.progress import Bars
@@ -48,6 +49,7 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
 @model_option
 @click.option("--llm", metavar="URL", help="Describe with the model of an OpenAI-compatible server.")
 @click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
+@click.option("--dry-run", is_flag=True, help="Build nothing: estimate what a build would take.")
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option
 @click.pass_context
@@ -59,6 +61,7 @@ def index_command(
     model: Path | None,
     llm: str | None,
     llm_model: str | None,
+    dry_run: bool,
     force: bool,
     as_json: bool,
     **given: int | str | None,
@@ -85,9 +88,12 @@ def index_command(
     else of LATTICE_MODEL, else the embedded one, or a server's, which is sent titles and first words of passages.
     What it has written is kept beside the index as it comes: after Ctrl-C, or worse, the same command goes on.
 
+    --dry-run reads the folder, builds a sample of it in memory, asks the model for some descriptions, and says what the
+    whole would take. It keeps nothing, and takes nothing off for what an earlier build has kept.
+
     \b
     lattice index ~/notes
-    lattice index ~/notes --descriptions llm --model qwen
+    lattice index ~/notes --descriptions llm --model qwen --dry-run
     lattice index . --index project.lattice
     """
     from lattice.indexing import index_folder
@@ -97,6 +103,9 @@ def index_command(
     changed = {name: value for name, value in given.items() if value is not None}
     settings = _changed(target, changed)
     writer = _writer(settings, model, llm, llm_model)
+    if dry_run:
+        show_estimate(folder, settings, writer, target, as_json=as_json)
+        return
     existed = target.exists()
     try:
         with Bars() as bars:

@@ -119,3 +119,24 @@ def test_a_model_that_is_none_is_one_clear_message(invoke: Invoke, tmp_path: Pat
     assert result.exit_code == 3
     assert "m.gguf" in result.stderr
     assert not index.exists()
+
+
+def test_a_dry_run_estimates_and_builds_nothing(invoke: Invoke, server: ScriptedServer, tmp_path: Path) -> None:
+    folder, index = write_folder(tmp_path / "docs"), tmp_path / "place" / "i.lattice"
+    command = ("index", str(folder), "--index", str(index))
+    with_model = ("--descriptions", "llm", "--llm", server.url)
+    plain = invoke(*command, "--dry-run")
+    assert plain.exit_code == 0, plain.stderr
+    assert "of index" in plain.stdout
+    assert "Nothing was built." in plain.stdout
+    assert "call" not in plain.stdout
+    told = invoke(*command, "--dry-run", *with_model).stdout
+    found = json.loads(invoke(*command, "--dry-run", *with_model, "--json").stdout)
+    assert not index.parent.exists()
+    assert f"About {found['calls']} calls of the model: {found['tokens_read']:,} tokens read" in told
+    built = json.loads(invoke(*command, *with_model, "--json").stdout)
+    assert (found["files"], found["passages"], found["nodes"]) == tuple(
+        built[name] for name in ("documents", "passages", "nodes")
+    )
+    assert found["calls"] == built["written"]["nodes"]
+    assert (found["dry_run"], found["path"], found["minutes"] >= 0) == (True, str(index), True)
