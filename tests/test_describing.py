@@ -168,6 +168,14 @@ def test_descriptions_that_there_are_not_are_refused_before_the_work(notes: Path
         index_folder(notes, tmp_path / "i.lattice", LLM)
 
 
+def test_the_facade_takes_a_server(notes: Path, server: ScriptedServer, tmp_path: Path) -> None:
+    with Lattice.index(notes, path=tmp_path / "i.lattice", settings=LLM, server=Server(server.url)) as opened:
+        assert "All that there is to say" in opened.store.root().description
+        assert opened.reads
+    with pytest.raises(UsageError, match="contradict"):
+        Lattice.index(notes, path=tmp_path / "i.lattice", model="a.gguf", server=Server(server.url))
+
+
 @pytest.mark.model
 def test_the_real_model_describes(notes: Path, tmp_path: Path) -> None:
     with Lattice.index(notes, path=tmp_path / "i.lattice", settings=LLM) as opened:

@@ -188,7 +188,9 @@ def _by_rule(written: Written | None) -> list[str]:
     """Say how many descriptions are not the model's."""
     if written is None or not written.by_rule:
         return []
-    reason = "what the model wrote was empty, too short, went in circles, or was not about what it was shown"
+    reason = (
+        "what the model wrote was empty, too short, went in circles, repeated the prompt, or was about something else"
+    )
     return [f"{written.by_rule:,} of {counted(written.nodes, 'description')} were written by rule: {reason}."]
 
 
