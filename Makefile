@@ -10,7 +10,7 @@ QUESTION ?= ice crystals are growing on the chip
 DATASETS := $(wildcard ../shared/datasets)
 export LATTICE_DATASETS ?= $(abspath $(DATASETS))
 
-.PHONY: run test setup check format docs bench bench-quick fuzz clean
+.PHONY: run test setup check format docs bench bench-quick fuzz crash clean
 
 run: setup
 	@mkdir -p $(dir $(INDEX))
@@ -54,6 +54,10 @@ bench-quick: setup
 # Damaged and malicious models for ten minutes: make fuzz FUZZ="--seed 5 --seconds 60", or FUZZ="--seed 5 --only 12".
 fuzz: setup
 	@$(BIN)/python -m tests.models.llama.hostile $(FUZZ)
+
+# Builds with an LLM killed at random moments: make crash CRASH="--kills 5 --seed 3".
+crash: setup
+	@$(BIN)/python -m tests.crash $(CRASH)
 
 clean:
 	rm -rf $(VENV) build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
 from lattice.corpus.walk import check_root
+from lattice.describing import DescribingModel, described_by, writing_for
 from lattice.embedding import Embedded, forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
-from lattice.index_builder.build import build
+from lattice.index_builder.build import build, check_descriptions
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
 from lattice.store.write import sole_writer, write
-from lattice.types import BUILDER_VERSION, BuildSettings, Skipped
+from lattice.types import BUILDER_VERSION, BuildSettings, Skipped, Written
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the units done and the units in all."""
@@ -38,7 +40,8 @@ class Changes:
 class Built:
     """What indexing did. `fresh` says that nothing had changed, so nothing was written.
 
-    `embedded` is what the embedding model had to do; None where none did.
+    `embedded` is what the embedding model had to do, `written` tells of an LLM's descriptions; None where none did or
+    wrote. `notes` tell a person what was wrong on the way.
     """
 
     path: Path
@@ -50,6 +53,8 @@ class Built:
     seconds: float
     fresh: bool
     embedded: Embedded | None = None
+    written: Written | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +75,47 @@ def index_folder(
     progress: Progress | None = None,
     *,
     force: bool = False,
+    model: DescribingModel | None = None,
 ) -> Built:
     """Build or refresh the index of `folder` at `path` (by default its place in the user's data folder).
 
     Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
-    and files) is left alone unless `force`.
-    The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and, for what
-    `settings.embedder` names, ModelProblem.
+    and files, and described by the same model) is left alone unless `force`. `model` writes the descriptions where
+    `settings.descriptions` is "llm"; what it has written is kept beside the index as it comes, and not asked for again.
+    The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and, for the models
+    that the settings need, ModelProblem.
     """
     started = time.perf_counter()
     root = folder.expanduser().resolve()
     check_root(root)
     target = path or index_path_for(root)
     old = _status_of(target)
-    chosen = settled(settings or (old.settings if old else BuildSettings()))
+    writer = model or DescribingModel()
+    chosen = _settled(settings or (old.settings if old else BuildSettings()), writer)
     if not force and old is not None and _is_fresh(old, target, root, chosen):
         return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
     vectors = passage_vectors(chosen, target, progress)
     with sole_writer(target):
         corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
-        snapshot = build(str(root), corpus.documents, corpus.passages, corpus.skipped, chosen, progress, vectors)
-        if progress is not None:
-            progress("writing", 0, 1)
-        write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+        with writing_for(target, writer) if chosen.descriptions == "llm" else nullcontext() as writing:
+            content = (corpus.documents, corpus.passages, corpus.skipped)
+            snapshot = build(str(root), *content, chosen, progress, vectors, writing)
+            if progress is not None:
+                progress("writing", 0, 1)
+            write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
+            written, notes = (writing.written(), writing.finish()) if writing else (None, ())
         forget_begun(target)
     counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes))
     embedded = None if vectors is None else vectors.told
-    return Built(target, root, *counts, snapshot.skipped, time.perf_counter() - started, False, embedded)
+    seconds = time.perf_counter() - started
+    return Built(target, root, *counts, snapshot.skipped, seconds, False, embedded, written, notes)
+
+
+def _settled(settings: BuildSettings, writer: DescribingModel) -> BuildSettings:
+    """Put into the settings who is to embed and to write the descriptions, so that they can be reproduced."""
+    check_descriptions(settings.descriptions)
+    by = described_by(writer.identity()) if settings.descriptions == "llm" else ""
+    return replace(settled(settings), described_by=by)
 
 
 def _is_fresh(old: _Old, index: Path, root: Path, settings: BuildSettings) -> bool:

@@ -75,16 +75,24 @@ class Lattice(AsyncSearch):
         path: str | Path | None = None,
         settings: BuildSettings | None = None,
         model: Model = "auto",
+        server: Server | None = None,
         progress: Progress | None = None,
         force: bool = False,
     ) -> Self:
-        """Build or refresh the index of `folder` (by default in the user's data folder) and open it."""
+        """Build or refresh the index of `folder` (by default in the user's data folder) and open it.
+
+        `model`, or a `server` in its place, reads in what is opened, and writes the descriptions where
+        `settings.descriptions` is "llm".
+        """
+        from lattice.describing import DescribingModel
         from lattice.indexing import index_folder
 
-        _resolve_model(model)  # a wrong one is told before the work, not after it
+        _check_server(server, model, "auto")
+        # A wrong one is told before the work, not after it.
+        writer = DescribingModel(None if server else _resolve_model(model), server)
         target = Path(path).expanduser() if path else None
-        built = index_folder(Path(folder), target, settings, progress, force=force)
-        return cls.open(built.path, model=model)
+        built = index_folder(Path(folder), target, settings, progress, force=force, model=writer)
+        return cls.open(built.path, model=model, server=server)
 
     @classmethod
     def open(

@@ -110,7 +110,9 @@ class BuildSettings:
     `dimensions` and `vocabulary` bound the embedder. `clusterer` and `structure` name how what is alike is grouped, and
     what of the author's own order is kept (see `index_builder`). `seed` decides every random choice. `embedder` makes
     the vectors: TFIDF, which is fitted to the corpus, or an embedding model's name or GGUF file, which then reads
-    `query_prefix` before a query and `passage_prefix` before a passage.
+    `query_prefix` before a query and `passage_prefix` before a passage. `descriptions` names what writes them,
+    "extractive" or "llm"; `described_by` the model and the version of the prompt that did, and is filled in by the
+    build.
     """
 
     branching: int = 12
@@ -126,6 +128,8 @@ class BuildSettings:
     embedder: str = TFIDF
     query_prefix: str = ""
     passage_prefix: str = ""
+    descriptions: str = "extractive"
+    described_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,19 @@ class Usage:
             self.seconds + other.seconds,
             self.trimmed + other.trimmed,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How an LLM's descriptions came about: `nodes` in all, `by_rule` of them where what it wrote could not be used.
+
+    `kept` were there from an earlier build and cost nothing; `usage` is what the others cost.
+    """
+
+    nodes: int
+    by_rule: int
+    kept: int
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +345,13 @@ class Embedder(Protocol):
 class Summarizer(Protocol):
     """Writes the description φ of an internal node; made for one corpus, whose passages it knows by their index."""
 
-    def describe(self, children: Sequence[Sequence[int]], headings: Sequence[str] = ()) -> str:
-        """Describe a node by the 0-based indices of the passages below each child; `headings`: the author's names."""
+    def describe(
+        self, children: Sequence[Sequence[int]], headings: Sequence[str] = (), described: Sequence[str] = ()
+    ) -> str:
+        """Describe a node by the 0-based indices of the passages below each child, and by what each child is called.
+
+        `headings` are the author's names for the node; `described[i]` is the description, or label, of child i.
+        """
         ...
 
 

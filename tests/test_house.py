@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "corpus": GROUND,
     "models": GROUND,
     "store": GROUND,
-    "index_builder": GROUND | {"lattice.models.embedders"},
+    "index_builder": GROUND | {"lattice.models.embedders", "lattice.models.prompts"},
     # Between the models and a build: which passages a model has to embed.
     "embedding": GROUND
     | {"lattice.index_builder.build", "lattice.models.embedders", "lattice.models.gguf_embedder"}
@@ -29,7 +29,12 @@ MAY_IMPORT = {
     "first_stage": GROUND
     | {"lattice.models.embedders", "lattice.models.gguf_embedder", "lattice.store", "lattice.traversal"},
     "lint": GROUND | {"lattice.store"},
-    "indexing": GROUND | {"lattice.corpus", "lattice.embedding", "lattice.index_builder", "lattice.store"},
+    # Brings the model that writes to the builder, which knows none.
+    "describing": GROUND | {"lattice.index_builder.authors", "lattice.models", "lattice.store.cache"},
+    "estimating": GROUND
+    | {"lattice.corpus", "lattice.describing", "lattice.index_builder", "lattice.models.embedders", "lattice.store"},
+    "indexing": GROUND
+    | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
     "asynchronous": GROUND
     | {"lattice.answering", "lattice.lattice", "lattice.models", "lattice.store", "lattice.traversal"},
@@ -41,6 +46,7 @@ MAY_IMPORT = {
     | {
         "lattice.answering",
         "lattice.asynchronous",
+        "lattice.describing",
         "lattice.filters",
         "lattice.first_stage",
         "lattice.indexing",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lattice.cli.estimate import show_estimate
 from lattice.cli.models import fit_embedded_once
-from lattice.cli.options import json_option, path_of
+from lattice.cli.options import json_option, model_option, path_of
 from lattice.cli.progress import Bars
+from lattice.cli.reading import server_of
 from lattice.cli.terminal import clean_name, counted, notice, on_one_line, print_json
-from lattice.errors import EXIT_INTERRUPTED, IndexLocked, IndexProblem, IndexTooNew
+from lattice.errors import EXIT_INTERRUPTED, IndexLocked, IndexProblem, IndexTooNew, UsageError
 
 if TYPE_CHECKING:
+    from lattice.describing import DescribingModel
     from lattice.indexing import Built
-    from lattice.types import BuildSettings, Skipped
+    from lattice.types import BuildSettings, Skipped, Written
 
 _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `lattice status --json` name all
 
@@ -48,6 +52,15 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
     metavar="QUERY PASSAGE",
     help="What that model wants before a query and before a passage (new: nothing).",
 )
+@click.option(
+    "--descriptions",
+    type=click.Choice(["extractive", "llm"]),
+    help="Who describes the nodes of the tree; see above (new: extractive).",
+)
+@model_option
+@click.option("--llm", metavar="URL", help="Describe with the model of an OpenAI-compatible server.")
+@click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
+@click.option("--dry-run", is_flag=True, help="Build nothing: estimate what a build would take.")
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option
 @click.pass_context
@@ -57,6 +70,10 @@ def index_command(
     folder: Path,
     path: Path | None,
     prefixes: tuple[str, str] | None,
+    model: Path | None,
+    llm: str | None,
+    llm_model: str | None,
+    dry_run: bool,
     force: bool,
     as_json: bool,
     **given: int | str | None,
@@ -82,8 +99,17 @@ def index_command(
     very same model, for the query; without it, it ranks by words alone and says so. Some models want --prefixes, which
     go with the model and are forgotten when another is named. Only passages that are new are embedded again.
 
+    Every node of the tree gets a description, --descriptions: "extractive" takes titles and terms from its passages;
+    "llm" has a model write a sentence from what stands below, which takes a call a node. The model is that of --model,
+    else of LATTICE_MODEL, else the embedded one, or a server's, which is sent titles and first words of passages.
+    What it has written is kept beside the index as it comes: after Ctrl-C, or worse, the same command goes on.
+
+    --dry-run reads the folder, builds a sample of it in memory, asks the model for some descriptions, and says what the
+    whole would take. It keeps nothing, and takes nothing off for what an earlier build has kept.
+
     \b
     lattice index ~/notes
+    lattice index ~/notes --descriptions llm --model qwen --dry-run
     lattice index . --index project.lattice
     lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
     """
@@ -94,19 +120,54 @@ def index_command(
     changed = {name: value for name, value in given.items() if value is not None}
     if prefixes is not None:
         changed |= zip(("query_prefix", "passage_prefix"), prefixes, strict=True)
-    settings = _changed(target, changed) if changed else None
+    settings = _changed(target, changed)
+    writer = _writer(settings, model, llm, llm_model)
+    if dry_run:
+        show_estimate(folder, settings, writer, target, as_json=as_json)
+        return
     existed = target.exists()
     try:
         with Bars() as bars:
-            built = index_folder(folder, target, settings, bars, force=force)
+            built = index_folder(folder, target, settings if changed else None, bars, force=force, model=writer)
     except KeyboardInterrupt:
-        notice("Interrupted. The old index is untouched." if existed else "Interrupted. No index was written.")
+        notice(_interrupted(target, existed=existed))
         ctx.exit(EXIT_INTERRUPTED)
+    for note in [*built.notes, *_by_rule(built.written)]:
+        notice(note)
     if as_json:
         print_json(_built_json(built))
     else:
         click.echo("\n".join([_summary(built), *_embedded_lines(built), *skipped_lines(built.skipped)]))
     fit_embedded_once()
+
+
+def _writer(
+    settings: BuildSettings, model: Path | None, llm: str | None, llm_model: str | None
+) -> DescribingModel | None:
+    """Give the model that is to write the descriptions; None where none is wanted."""
+    if settings.descriptions != "llm":
+        if model is not None or llm is not None or llm_model is not None:
+            raise UsageError("A model writes descriptions, and extractive ones need none. Add: --descriptions llm")
+        return None
+    from lattice.describing import DescribingModel
+    from lattice.models.registry import find_model
+
+    sent = "Titles and first words of passages"
+    server = server_of(llm, llm_model, "auto", None, has_other=model is not None, sent=sent)
+    if server is None and model is None:
+        fit_embedded_once()  # before, for the fitted one is another model, whose descriptions would be others
+    return DescribingModel(None if server else find_model(model, os.environ), server)
+
+
+def _interrupted(target: Path, *, existed: bool) -> str:
+    """Say what an interrupted build leaves."""
+    from lattice.store.cache import kept_results
+
+    index = "The old index is untouched." if existed else "No index was written."
+    kept = kept_results(target)
+    if not kept:
+        return f"Interrupted. {index}"
+    return f"Interrupted. {index} {counted(kept, 'description')} of the model are kept; the same command goes on."
 
 
 def _changed(target: Path, changed: dict[str, Any]) -> BuildSettings:
@@ -132,7 +193,28 @@ def _summary(built: Built) -> str:
     counts = f"{counted(built.documents, 'file')}, {counted(built.passages, 'passage')}, {counted(built.nodes, 'node')}"
     if built.fresh:
         return f"{root} is up to date: {counts}."
-    return f"Indexed {root}: {counts} in {built.seconds:.1f} s."
+    lines = [f"Indexed {root}: {counts} in {built.seconds:.1f} s."]
+    return "\n".join([*lines, *_written_lines(built.written)])
+
+
+def _written_lines(written: Written | None) -> list[str]:
+    """Say how an LLM's descriptions came about."""
+    if written is None:
+        return []
+    calls, usage = written.usage.calls, written.usage
+    kept = f", {written.kept:,} kept from before" if written.kept else ""
+    tokens = f" ({usage.evaluated:,} tokens read, {usage.generated:,} written)" if calls else ""
+    return [f"Described {counted(written.nodes, 'node')} with {counted(calls, 'call')}{tokens}{kept}."]
+
+
+def _by_rule(written: Written | None) -> list[str]:
+    """Say how many descriptions are not the model's."""
+    if written is None or not written.by_rule:
+        return []
+    reason = (
+        "what the model wrote was empty, too short, went in circles, repeated the prompt, or was about something else"
+    )
+    return [f"{written.by_rule:,} of {counted(written.nodes, 'description')} were written by rule: {reason}."]
 
 
 def _embedded_lines(built: Built) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lattice.errors import UsageError
+from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
 from lattice.index_builder.summaries import label, summarizer_of
+from lattice.index_builder.written import written_summarizer_of
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.types import TFIDF, BuildSettings, Document, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
 
@@ -20,6 +23,8 @@ Progress = Callable[[str, int, int], None]
 Vectors = Callable[[list[str], Progress], "tuple[dict[str, Array], Matrix]"]
 """Gives what an index keeps of the embedder, as plain arrays, and one L2-normalised float32 row a text, (n, d)."""
 
+DESCRIPTIONS = ("extractive", "llm")
+
 
 def build(
     root: str,
@@ -29,17 +34,20 @@ def build(
     settings: BuildSettings,
     progress: Progress | None = None,
     vectors_of: Vectors | None = None,
+    writing: Writing | None = None,
 ) -> Snapshot:
     """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
 
-    `vectors_of` makes the vectors where `settings` name another embedder than TF-IDF.
+    `vectors_of` makes the vectors where `settings` name another embedder than TF-IDF; `writing` has the model that
+    writes where `settings.descriptions` is "llm".
 
     Raises `UsageError` when `settings.branching` is below 2, for no tree has such nodes, and where `settings` name a
-    clusterer or a structure that there is not.
+    clusterer, a structure or descriptions that there are not, or descriptions for which no model is there.
     """
     if settings.branching < 2:
         raise UsageError(f"branching is {settings.branching}, but a node needs room for 2 children; give 2 or more")
     check_methods(settings.clusterer, settings.structure)
+    check_descriptions(settings.descriptions)
     report = progress or _silent
     ordered = tuple(sorted(passages, key=lambda passage: (passage.document, passage.position)))
 
@@ -52,9 +60,7 @@ def build(
     tree = grow(ordered, vectors, settings.branching, settings.seed, settings.clusterer, settings.structure)
     report("tree", len(ordered), len(ordered))
 
-    report("descriptions", 0, len(ordered))
-    summarizer = summarizer_of(ordered, vectors, settings.description_words)
-    nodes = _described(tree, ordered, summarizer, report)
+    nodes = _described(tree, ordered, _summarizer(ordered, vectors, settings, writing), report)
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),
@@ -83,30 +89,45 @@ def embedded_text(passage: Passage) -> str:
     return "\n".join([passage.title, *passage.heading, passage.text])
 
 
+def check_descriptions(name: str) -> None:
+    """Raise UsageError where there are no descriptions of that name."""
+    if name not in DESCRIPTIONS:
+        raise UsageError(f"There are no descriptions {name!r}; choose one of: {', '.join(DESCRIPTIONS)}.")
+
+
+def _summarizer(
+    passages: Sequence[Passage], vectors: Matrix, settings: BuildSettings, writing: Writing | None
+) -> Summarizer:
+    extractive = summarizer_of(passages, vectors, settings.description_words)
+    if settings.descriptions == "extractive":
+        return extractive
+    if writing is None:
+        raise UsageError("Descriptions by an LLM need a model that writes them.")
+    return written_summarizer_of(passages, extractive, writing)
+
+
 def _described(tree: Branch, passages: Sequence[Passage], summarizer: Summarizer, report: Progress) -> tuple[Node, ...]:
-    """Number the branches parents first, each subtree in one stretch, and describe them."""
-    nodes: list[Node] = []
-    total = _size(tree)
+    """Number the branches parents first, each subtree in one stretch, and describe them, children first."""
+    numbers, described, total = itertools.count(1), itertools.count(1), _inner(tree)
 
-    def visit(branch: Branch, parent: int | None, depth: int) -> None:
+    def visit(branch: Branch, parent: int | None, depth: int) -> list[Node]:
+        own = next(numbers)
+        if branch.passage is not None:
+            text = label(passages[branch.passage])
+            return [Node(own, parent, branch.kind, text, 1, depth, branch.passage + 1)]
+        subtrees = [visit(child, own, depth + 1) for child in branch.children]
         leaves = [list(child.leaves()) for child in branch.children]
-        if branch.passage is None:
-            description, passage = summarizer.describe(leaves, branch.headings), None
-        else:
-            description, passage = label(passages[branch.passage]), branch.passage + 1
-        below = sum(map(len, leaves)) if passage is None else 1
-        nodes.append(Node(len(nodes) + 1, parent, branch.kind, description, below, depth, passage))
-        report("descriptions", len(nodes), total)
-        own = len(nodes)
-        for child in branch.children:
-            visit(child, own, depth + 1)
+        text = summarizer.describe(leaves, branch.headings, [subtree[0].description for subtree in subtrees])
+        report("descriptions", next(described), total)
+        node = Node(own, parent, branch.kind, text, sum(map(len, leaves)), depth)
+        return [node, *itertools.chain.from_iterable(subtrees)]
 
-    visit(tree, None, 0)
-    return tuple(nodes)
+    report("descriptions", 0, total)
+    return tuple(visit(tree, None, 0))
 
 
-def _size(branch: Branch) -> int:
-    return 1 + sum(map(_size, branch.children))
+def _inner(branch: Branch) -> int:
+    return int(branch.passage is None) + sum(map(_inner, branch.children))
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

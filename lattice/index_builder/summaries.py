@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lattice.tokens import STOPWORDS, normalise, stem, tokens
+from lattice.tokens import STOPWORDS, normalise, stem, stems, tokens
 from lattice.types import BEFORE_TERMS, Matrix, Passage
 
 BETWEEN_TITLES = "; "
@@ -64,10 +64,16 @@ class ExtractiveSummarizer:
     vectors: Matrix
     words: int
 
-    def describe(self, children: Sequence[Sequence[int]], headings: Sequence[str] = ()) -> str:
+    def describe(
+        self,
+        children: Sequence[Sequence[int]],
+        headings: Sequence[str] = (),
+        described: Sequence[str] = (),  # noqa: ARG002
+    ) -> str:
         """Describe a node in at most `words` words by the passages below each of its children (their 0-based indices).
 
-        `headings` are what the author calls the node, if anything; they come first, and in place of titles.
+        `headings` are what the author calls the node, if anything; they come first, and in place of titles. What the
+        children are called has no part in it.
         """
         leaves = [leaf for child in children for leaf in child]
         if not leaves:
@@ -76,8 +82,12 @@ class ExtractiveSummarizer:
         words, before = (min(self.words, NAMED_WORDS), BEFORE_NAMED) if headings else (self.words, BEFORE_TERMS)
         titles = BETWEEN_TITLES.join(_within(_distinct(names), max(1, int(words * TITLE_SHARE))))
         left = words - _length(titles) - _length(before)
-        terms = self._terms(leaves)[: max(0, min(left, MOST_TERMS))]
-        return titles + (before + BETWEEN_TERMS.join(terms) if terms else "")
+        return with_terms(titles, self.terms(leaves)[: max(0, left)], before)
+
+    def terms(self, leaves: Sequence[int], beside: str = "") -> list[str]:
+        """Give at most `MOST_TERMS` terms of the passages `leaves` that the text `beside` lacks, most telling first."""
+        taken = set(stems(beside))
+        return [term for term in self._terms(list(leaves)) if taken.isdisjoint(stems(term))]
 
     def _representatives(self, children: Sequence[Sequence[int]], leaves: list[int]) -> list[int]:
         """Order the most central passage of each child so that the first few of them cover all passages well."""
@@ -135,6 +145,16 @@ def lexicon_of(texts: Sequence[str]) -> Lexicon:
     counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
     surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
     return Lexicon(tuple(held), counts, surfaces)
+
+
+def with_terms(text: str, terms: Sequence[str], before: str) -> str:
+    """Give a description: its text, and behind `before` its terms, where there are any."""
+    return text + (before + BETWEEN_TERMS.join(terms) if terms else "")
+
+
+def named(headings: Sequence[str], words: int) -> str:
+    """Give the author's names for a node in at most `words` words; empty where there are none."""
+    return BETWEEN_TITLES.join(_within(_distinct(headings), words))
 
 
 def label(passage: Passage) -> str:

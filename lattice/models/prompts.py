@@ -98,6 +98,23 @@ def understand_dynamic(question: str, earlier: Sequence[str] = ()) -> str:
     return "\n".join(["Earlier questions:", *earlier, "", f"Last q{last[1:]}"]) if earlier else last
 
 
+# Raise it with every change of what follows: descriptions that another version wrote are then written anew.
+DESCRIBE_VERSION = 1
+DESCRIBE_SYSTEM = "You write short descriptions of groups of documents."
+# First and the same for every group, so that its KV state serves them all. No example: a small model hands it back.
+DESCRIBE_STATIC = (
+    "Describe what the documents of this group are about, in one sentence of 20 to 40 words. "
+    "Name the subjects; write nothing else.\n\n"
+)
+
+
+def describe_dynamic(children: Sequence[str], terms: Sequence[str], headings: str = "") -> str:
+    """Give what is shown of one group: its author's name if any, a line for each child, and characteristic terms."""
+    name = f"Name: {headings}\n" if headings else ""
+    lines = "\n".join(f"- {child}" for child in children)
+    return f"{name}Documents:\n{lines}" + (f"\n\nTerms: {', '.join(terms)}" if terms else "")
+
+
 # How a judge that is told things is told what a question is about, in the place of the bare query.
 ABOUT = "{query} (what it is about: {problem})"
 

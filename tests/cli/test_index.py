@@ -84,7 +84,7 @@ def test_folders_are_shown_as_what_they_are(invoke: Invoke, tmp_path: Path) -> N
     assert invoke("index", str(folder), "--index", str(index), "--structure", "folders").exit_code == 0
     shown = json.loads(invoke("tree", "--index", str(index), "--json", "--depth", "1").stdout)
     children = shown["tree"]["children"]
-    assert [(child["kind"], child["description"].split()[0]) for child in children] == [
+    assert [(child["kind"], child["description"].split(":")[0]) for child in children] == [
         ("folder", "ale"),
         ("folder", "bees"),
     ]

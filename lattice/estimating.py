@@ -1,0 +1,242 @@
+"""What a build would take, from a sample of it: the folder is read and cut, and nothing is kept."""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lattice.corpus.read import read_corpus
+from lattice.corpus.walk import check_root
+from lattice.describing import DescribingModel, LazyAuthor
+from lattice.index_builder.authors import Author, Said, Writing
+from lattice.index_builder.build import build, embedded_text
+from lattice.models.embedders import RARE_TERMS_UP_TO, terms_of
+from lattice.store.write import write
+from lattice.types import BuildSettings, Document, Passage, Snapshot, Usage
+
+# Of a few hundred documents or more the tree's shape is that of the whole; the vectors of these take some seconds.
+SAMPLE_PASSAGES = 2_000
+# What small models write varies by two thirds of its mean: of so many calls the mean is known within 15 %.
+SAMPLE_CALLS = 24
+_FEW = 8
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a build takes: `files` and `passages` as they are, the rest estimated from `sample_passages` of them.
+
+    `calls` of a model read `tokens_read` tokens and write `tokens_written`, by the measure of `sample_calls` calls; all
+    are 0 where none describes. Results that are kept from an earlier build are not taken off. `bytes` is the index
+    file's size; `seconds` are on this machine as busy as it is now.
+    """
+
+    files: int
+    passages: int
+    skipped: int
+    nodes: int
+    calls: int
+    tokens_read: int
+    tokens_written: int
+    seconds: float
+    bytes: int
+    sample_passages: int
+    sample_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """A mean call of a model: tokens read and written, seconds; and how many calls were made to know."""
+
+    read: float = 0.0
+    written: float = 0.0
+    seconds: float = 0.0
+    measured: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A build of a sample: what came of it, its index's bytes, its seconds, and what a model would be shown."""
+
+    snapshot: Snapshot
+    bytes: int
+    seconds: float
+    shown: tuple[str, ...]
+
+
+def estimate(
+    folder: Path,
+    settings: BuildSettings,
+    model: DescribingModel | None = None,
+    index: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    sample_passages: int = SAMPLE_PASSAGES,
+    sample_calls: int = SAMPLE_CALLS,
+) -> Estimate:
+    """Estimate what indexing `folder` takes; `index` is where the index would lie. Nothing is kept.
+
+    `model` is asked for some descriptions where `settings` want a model's. Raises what `indexing.index_folder` raises.
+    """
+    started = time.perf_counter()
+    root = folder.expanduser().resolve()
+    check_root(root)
+    report = progress or _silent
+    corpus = read_corpus(root, settings, lambda done, total: report("reading", done, total), index)
+    reading = time.perf_counter() - started
+    passages = corpus.passages
+    sample = _sampled(passages, sample_passages, settings.seed)
+    report("a sample", 0, 1)
+    _tried(sample[:_FEW], settings)  # loads the libraries, which a large build does once as well
+    empty, trial = _tried((), settings), _tried(sample, settings)
+    times = len(passages) / len(sample) if sample else 1.0
+    inner = sum(not node.is_leaf for node in trial.snapshot.nodes) * times
+    calls = _calls(trial.shown, model or DescribingModel(), sample_calls, settings.seed, report)
+    count = round(len(trial.shown) * times)
+    return Estimate(
+        files=len(corpus.documents),
+        passages=len(passages),
+        skipped=len(corpus.skipped),
+        nodes=len(passages) + round(inner),
+        calls=count,
+        tokens_read=round(calls.read * count),
+        tokens_written=round(calls.written * count),
+        seconds=reading + trial.seconds * times + calls.seconds * count,
+        bytes=empty.bytes + _grown_bytes(trial, empty.bytes, passages, sample, settings) if sample else empty.bytes,
+        sample_passages=len(sample),
+        sample_calls=calls.measured,
+    )
+
+
+def _sampled(passages: Sequence[Passage], most: int, seed: int) -> list[Passage]:
+    """Draw whole documents, for of their outlines a part of the tree is made."""
+    by_document: dict[str, list[Passage]] = {}
+    for passage in passages:
+        by_document.setdefault(passage.document, []).append(passage)
+    names = sorted(by_document)
+    random.Random(seed).shuffle(names)  # noqa: S311 - a sample, no secret
+    sample: list[Passage] = []
+    for name in names:
+        if len(sample) + len(by_document[name]) <= most or not sample:
+            sample += by_document[name]
+    return sample
+
+
+def _tried(sample: Sequence[Passage], settings: BuildSettings) -> _Trial:
+    """Build and write the sample, where it goes again."""
+    started = time.perf_counter()
+    author = _Listener()
+    writing = Writing(author, "", _Nothing()) if settings.descriptions == "llm" else None
+    with tempfile.TemporaryDirectory() as place:
+        snapshot = build("", (), sample, (), settings, writing=writing)
+        # Documents weigh next to nothing, but passages must belong to one.
+        documents = tuple(_document(name) for name in sorted({passage.document for passage in sample}))
+        path = Path(place) / "sample.lattice"
+        write(path, replace(snapshot, documents=documents), "")
+        return _Trial(snapshot, path.stat().st_size, time.perf_counter() - started, tuple(author.shown))
+
+
+def _calls(shown: Sequence[str], model: DescribingModel, most: int, seed: int, report: Progress) -> _Calls:
+    """Ask the model for some of the descriptions, and measure what a mean one takes."""
+    if not shown:
+        return _Calls()
+    model.identity()  # where there is none, it says so
+    drawn = random.Random(seed)  # noqa: S311 - a sample, no secret
+    chosen = drawn.sample(shown, min(most, len(shown)))
+    author = LazyAuthor(model)
+    try:
+        author.write(chosen[0])  # loads the model, which a build does once
+        usage = _asked(author, chosen, report)
+    finally:
+        author.close()
+    # What is read grows with what is shown, of which all is known.
+    share = sum(map(len, shown)) / len(shown) / (sum(map(len, chosen)) / len(chosen))
+    count = len(chosen)
+    return _Calls(usage.evaluated / count * share, usage.generated / count, usage.seconds / count, count)
+
+
+def _asked(author: Author, chosen: Sequence[str], report: Progress) -> Usage:
+    usage = Usage()
+    for done, dynamic in enumerate(chosen, start=1):
+        started = time.perf_counter()
+        said = author.write(dynamic)
+        usage += replace(said.usage, seconds=time.perf_counter() - started)
+        report("sample calls", done, len(chosen))
+    return usage
+
+
+class _Listener:
+    """Writes nothing, so that the rule describes, and keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def write(self, dynamic: str) -> Said:
+        self.shown.append(dynamic)
+        return _SaidNothing()
+
+
+@dataclass(frozen=True, slots=True)
+class _SaidNothing:
+    text: str = ""
+    usage: Usage = field(default_factory=Usage)
+
+
+class _Nothing:
+    """Keeps no results."""
+
+    problem: str | None = None
+
+    def get(self, key: str) -> str | None:  # noqa: ARG002
+        return None
+
+    def put(self, key: str, text: str, usage: Usage) -> None:
+        pass
+
+    def prune(self) -> None:
+        pass
+
+
+def _document(name: str) -> Document:
+    return Document(name, "", (), "", 0, 0)
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    pass
+
+
+def _grown_bytes(
+    trial: _Trial, fixed: int, passages: Sequence[Passage], sample: Sequence[Passage], settings: BuildSettings
+) -> int:
+    """Scale the parts of an index that grow with the passages, and those that grow with the vocabulary."""
+    arrays, width = trial.snapshot.embedder, trial.snapshot.vectors.shape[1]
+    times = len(passages) / len(sample)
+    fitted = sum(array.nbytes for array in arrays.values())
+    vectors = trial.snapshot.vectors.nbytes
+    # A sample of fewer passages than dimensions has fewer dimensions than the whole.
+    wider = min(settings.dimensions, len(passages)) / width if width < settings.dimensions else 1.0
+    terms = _vocabulary_growth(sample, times, settings) if "terms" in arrays else 1.0
+    return round((trial.bytes - fixed - fitted - vectors) * times + vectors * wider * times + fitted * wider * terms)
+
+
+def _vocabulary_growth(sample: Sequence[Passage], times: float, settings: BuildSettings) -> float:
+    """Give how many times the sample's terms the whole has, by Heaps' law V(n) = K n^β, with β from half the sample."""
+    found = [set(terms_of(embedded_text(passage))) for passage in sample]
+    fewest = 1 if len(sample) * times <= RARE_TERMS_UP_TO else 2
+    here = _terms(found, 1 if len(sample) <= RARE_TERMS_UP_TO else 2)
+    half, whole = _terms(found[: len(found) // 2], fewest), _terms(found, fewest)
+    exponent = math.log2(whole / half) if half and whole > half else 0.0
+    grown = whole * math.pow(times, exponent)
+    return min(grown, settings.vocabulary) / max(1, min(here, settings.vocabulary))
+
+
+def _terms(found: Sequence[set[str]], fewest: int) -> int:
+    held = Counter(term for terms in found for term in terms)
+    return sum(count >= fewest for count in held.values())
