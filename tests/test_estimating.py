@@ -127,8 +127,8 @@ def test_what_a_build_refuses_is_refused(notes: Path, tmp_path: Path) -> None:
 
 @pytest.mark.model
 def test_tokens_of_the_real_model(tmp_path: Path) -> None:
-    notes, model = write_notes(tmp_path / "notes", 20), DescribingModel(embedded_model())
-    found = estimate(notes, LLM, model, sample_passages=40, sample_calls=8)
+    notes, model = write_notes(tmp_path / "notes", 6), DescribingModel(embedded_model())
+    found = estimate(notes, LLM, model, sample_passages=12, sample_calls=4)
     built = index_folder(notes, tmp_path / "i.lattice", LLM, model=model)
     assert built.written is not None
     assert near(found.tokens_read, built.written.usage.evaluated)
