@@ -85,7 +85,9 @@ def written_summarizer_of(
 
 def cut(said: str) -> str:
     """Give what was said on one line, up to the last sentence end within 40 words; marked where there is none."""
-    line = _BEGINNING.sub("", " ".join(said.replace(BEFORE_TERMS.strip(), "-").split()))
+    for marker in (BEFORE_TERMS, BEFORE_MORE):
+        said = said.replace(marker.strip(), "-")
+    line = _BEGINNING.sub("", " ".join(said.split()))
     line = line[:1].upper() + line[1:]
     within = " ".join(line.split(" ")[:MOST_WORDS])
     ends = [found.end() for found in _SENTENCE_END.finditer(within)]

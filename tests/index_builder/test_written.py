@@ -84,7 +84,7 @@ def test_a_description_is_the_sentence_and_the_terms() -> None:
 def test_a_model_is_shown_what_the_children_are_called_and_the_first_words_of_passages() -> None:
     corpus, author = small_corpus(), ScriptedAuthor()
     made = summarizer(corpus, author)
-    made.describe([[0], [4, 8]], ["Chapter one"], ["its label", f"A summary.{BEFORE_TERMS}not, these"])
+    made.describe([[0], [4, 8]], ["Chapter one"], ["its label", f"A summary.{BEFORE_MORE}not, these"])
     shown = author.shown[0]
     assert shown.startswith("Name: Chapter one\nDocuments:\n- its label: ")
     assert " ".join(corpus[0].text.split()[:5]) in shown
@@ -138,6 +138,7 @@ def test_the_author_of_the_documents_comes_first() -> None:
         ("word " * 41, "Word" + " word" * 39 + "…"),
         ("Version 3.5 of it. And", "Version 3.5 of it."),
         ("Of this — terms: that", "Of this - that"),
+        ("Of this — also: that", "Of this - that"),
         ("", ""),
     ],
 )
