@@ -22,16 +22,16 @@ _SHOWN = 5  # findings of a kind, and senders; --json has all
 def report_lines(store: Store, report: Report) -> Iterator[str]:
     """Give the report: what fails first, then the shape, the descriptions and the way back to the passages."""
     for failure in report.failures:
-        yield f"{click.style('problem', fg='red')} {failure}"
+        yield f"{click.style('problem', fg='red')}     {failure}"
     if not report.failures:
-        yield f"{click.style('ok', fg='green')}      n{report.top} keeps to every limit"
+        yield f"{click.style('ok', fg='green')}          n{report.top} keeps to every limit"
     shape = report.shape
     size = f"{counted(shape.leaves, 'passage')} below {counted(shape.inner, 'node')}"
-    yield f"tree     {size}; balance {_value(shape.balance)} of 1"
-    yield f"         passages by depth: {_histogram(shape.depths)}"
-    yield f"         nodes by children: {_histogram(shape.branching)}"
+    yield f"tree        {size}; balance {_value(shape.balance)} of 1"
+    yield f"            passages by depth: {_histogram(shape.depths)}"
+    yield f"            nodes by children: {_histogram(shape.branching)}"
     if report.covered is not None:
-        yield f"words    {report.covered:.0%} of the passages' own terms stand in a description above them"
+        yield f"words       {report.covered:.0%} of the passages' own terms stand in a description above them"
     yield from _findings(store, report.findings)
     for retrieval in (report.retrieval, report.model):
         if retrieval is not None:
@@ -44,33 +44,33 @@ def _findings(store: Store, findings: Sequence[Finding]) -> Iterator[str]:
     for kind, meaning in KINDS.items():
         found = [finding for finding in findings if finding.kind == kind]
         if found:
-            yield f"{kind:<9}{counted(len(found), 'time')}: {meaning}"
+            yield f"{kind:<12}{counted(len(found), 'time')}: {meaning}"
         for finding in found[:_SHOWN]:
-            yield dim(f"         {finding.detail}")
-            yield from (f"           n{node}  {label(store, store.node(node))}" for node in finding.nodes)
+            yield dim(f"            {finding.detail}")
+            yield from (f"              n{node}  {label(store, store.node(node))}" for node in finding.nodes)
         if len(found) > _SHOWN:
-            yield dim(f"         and {len(found) - _SHOWN:,} more; --json has all")
+            yield dim(f"            and {len(found) - _SHOWN:,} more; --json has all")
 
 
 def _retrieval(store: Store, found: Retrieval) -> Iterator[str]:
     if not found.asked:
-        yield f"found    nothing was looked for by {found.walker}: there is no passage to find"
+        yield f"found       nothing was looked for by {found.walker}: there is no passage to find"
         return
     asked = found.asked
     yield (
-        f"found    {found.found / asked:.0%} of {counted(asked, 'passage')} by a sentence of their own, by "
+        f"found       {found.found / asked:.0%} of {counted(asked, 'passage')} by a sentence of their own, by "
         f"{found.walker}; {found.parents / asked:.0%} reach the parent, {found.kept / asked:.0%} are found with the "
         "best 3 kept"
     )
-    yield f"         found by the passage's depth: {_levels(found.by_depth)}"
-    yield f"         right choices by the node's depth: {_levels(found.levels)}"
+    yield f"            found by the passage's depth: {_levels(found.by_depth)}"
+    yield f"            right choices by the node's depth: {_levels(found.levels)}"
     if found.silent:
-        yield f"         {counted(found.silent, 'passage')} without words not looked for"
+        yield f"            {counted(found.silent, 'passage')} without words not looked for"
     for sender in found.senders[:_SHOWN]:
         sent = f"n{sender.node} sends {sender.astray:,} of {sender.asked:,} astray"
-        yield f"         {sent}  {label(store, store.node(sender.node))}"
+        yield f"            {sent}  {label(store, store.node(sender.node))}"
     if found.usage.calls:
-        yield dim(f"         {usage_words(found.usage)}")
+        yield dim(f"            {usage_words(found.usage)}")
 
 
 def report_json(report: Report) -> dict[str, Any]:

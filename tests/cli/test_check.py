@@ -30,9 +30,9 @@ def test_a_fault_ends_with_4_and_is_named_first_with_its_nodes(invoke: Invoke, f
     result = invoke("tree", "--check", "--index", str(faulty))
     assert result.exit_code == 4
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("problem 33% of the nodes have children that cannot be told apart (at most 5%)")
-    assert any(line.startswith("alike") for line in lines)
-    assert [line.split()[0] for line in lines if line.startswith("           n")][:2] == ["n2", "n5"]
+    assert lines[0].startswith("problem     33% of the nodes have children that cannot be told apart (at most 5%)")
+    assert any(line.startswith("alike       1 time: ") for line in lines)
+    assert [line.split()[0] for line in lines if line.startswith("              n")][:2] == ["n2", "n5"]
     assert any("n1 sends 2 of 4 astray" in line for line in lines)
 
 
