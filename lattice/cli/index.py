@@ -113,32 +113,54 @@ def index_command(
     lattice index . --index project.lattice
     lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
     """
-    from lattice.indexing import index_folder
     from lattice.store.places import index_path_for
 
     target = path or index_path_for(folder)
-    changed = {name: value for name, value in given.items() if value is not None}
-    if prefixes is not None:
-        changed |= zip(("query_prefix", "passage_prefix"), prefixes, strict=True)
+    changed = _wanted(given, prefixes)
     settings = _changed(target, changed)
     writer = _writer(settings, model, llm, llm_model)
     if dry_run:
         show_estimate(folder, settings, writer, target, as_json=as_json)
         return
+    _show(_built(ctx, folder, target, settings if changed else None, writer, force=force), as_json=as_json)
+    fit_embedded_once()
+
+
+def _wanted(given: dict[str, Any], prefixes: tuple[str, str] | None) -> dict[str, Any]:
+    """Give the settings that were asked for, by name."""
+    named = () if prefixes is None else zip(("query_prefix", "passage_prefix"), prefixes, strict=True)
+    return {name: value for name, value in given.items() if value is not None} | dict(named)
+
+
+def _built(
+    ctx: click.Context,
+    folder: Path,
+    target: Path,
+    settings: BuildSettings | None,
+    writer: DescribingModel | None,
+    *,
+    force: bool,
+) -> Built:
+    """Build the index; Ctrl-C ends the command with what is left of the build."""
+    from lattice.indexing import index_folder
+
     existed = target.exists()
     try:
         with Bars() as bars:
-            built = index_folder(folder, target, settings if changed else None, bars, force=force, model=writer)
+            return index_folder(folder, target, settings, bars, force=force, model=writer)
     except KeyboardInterrupt:
         notice(_interrupted(target, existed=existed))
         ctx.exit(EXIT_INTERRUPTED)
+
+
+def _show(built: Built, *, as_json: bool) -> None:
+    """Print what was built, after what a person should know of how."""
     for note in [*built.notes, *_by_rule(built.written)]:
         notice(note)
     if as_json:
         print_json(_built_json(built))
     else:
         click.echo("\n".join([_summary(built), *_embedded_lines(built), *skipped_lines(built.skipped)]))
-    fit_embedded_once()
 
 
 def _writer(

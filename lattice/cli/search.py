@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lattice.traversal.judges.choice import JudgeName
     from lattice.traversal.paper import PaperSettings
     from lattice.traversal.search import SearchSettings
+    from lattice.types import Question
 
 
 @click.command("search", short_help="Find the passages that answer a question.")
@@ -103,22 +104,25 @@ def search_command(
     """
     from lattice.lattice import Lattice
 
-    question = question_of(ctx, _query(words), reads=not no_model)
     _check_model(model, budget, no_model=no_model)
-    earlier = ", earlier questions of the session" if question.history else ""
-    sent = f"The query{earlier} and passages of the index"
-    server = server_of(llm, llm_model, judge, relevance, has_other=no_model or model is not None, sent=sent)
+    question = question_of(ctx, _query(words), reads=not no_model)
+    sent, has_other = _sent(question), no_model or model is not None
+    server = server_of(llm, llm_model, judge, relevance, has_other=has_other, sent=sent)
     chosen = None if no_model else (model or "auto")
-    started, opened = time.monotonic(), choose_index(index)
+    started, opened, filters = time.monotonic(), choose_index(index), chosen_filters(ctx)
     with Lattice.open(
         opened, model=chosen, judge=judge, relevance=relevance, server=server, engine=engine, kv_cache=kv_cache
     ) as lattice:
-        stream = lattice.iter_search(
-            question, limit, settings=budget, min_relevance=min_relevance, filters=chosen_filters(ctx)
-        )
+        stream = lattice.iter_search(question, limit, settings=budget, min_relevance=min_relevance, filters=filters)
         view = view_for(lattice.store, as_json=as_json, trace=trace)
         code = _carried_out(ctx, lattice, stream, view, started, without_model=no_model)
     ctx.exit(code)
+
+
+def _sent(question: Question) -> str:
+    """Say what a server would be sent."""
+    earlier = ", earlier questions of the session" if question.history else ""
+    return f"The query{earlier} and passages of the index"
 
 
 def _carried_out(
