@@ -19,7 +19,7 @@ from lattice.index_builder.written import (
 )
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.models.prompts import DESCRIBE_STATIC
-from lattice.types import BEFORE_TERMS, BuildSettings, Passage, Usage
+from lattice.types import BuildSettings, Passage, Usage
 from tests.index_builder.corpora import small_corpus
 
 
