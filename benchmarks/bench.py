@@ -84,7 +84,8 @@ def unpacked(name: str) -> Path:
         if not (datasets / f"{name}.tar.gz").exists():
             sys.exit(f"There is no collection {name} in {datasets}: let LATTICE_DATASETS name the folder that has it.")
         with tarfile.open(datasets / f"{name}.tar.gz") as archive:
-            archive.extractall(target.parent, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later
+            archive.extractall(target.parent)
     return target
 
 
