@@ -14,14 +14,17 @@ from pathlib import Path
 from lattice.corpus.read import read_corpus
 from lattice.corpus.walk import check_root
 from lattice.describing import DescribingModel, LazyAuthor
+from lattice.embedding import PassageVectors, passage_vectors
 from lattice.index_builder.authors import Author, Said, Writing
 from lattice.index_builder.build import build, embedded_text
 from lattice.models.embedders import RARE_TERMS_UP_TO, terms_of
 from lattice.store.write import write
-from lattice.types import BuildSettings, Document, Passage, Snapshot, Usage
+from lattice.types import TFIDF, BuildSettings, Document, Passage, Snapshot, Usage
 
 # Of a few hundred documents or more the tree's shape is that of the whole; the vectors of these take some seconds.
 SAMPLE_PASSAGES = 2_000
+# A model embeds some tens of passages a second, not some hundreds.
+SAMPLE_EMBEDDED = 200
 # What small models write varies by two thirds of its mean: of so many calls the mean is known within 15 %.
 SAMPLE_CALLS = 24
 _FEW = 8
@@ -92,10 +95,10 @@ def estimate(
     corpus = read_corpus(root, settings, lambda done, total: report("reading", done, total), index)
     reading = time.perf_counter() - started
     passages = corpus.passages
-    sample = _sampled(passages, sample_passages, settings.seed)
+    most = sample_passages if settings.embedder == TFIDF else min(sample_passages, SAMPLE_EMBEDDED)
+    sample = _sampled(passages, most, settings.seed)
     report("a sample", 0, 1)
-    _tried(sample[:_FEW], settings)  # loads the libraries, which a large build does once as well
-    empty, trial = _tried((), settings), _tried(sample, settings)
+    empty, trial = _trials(sample, settings)
     times = len(passages) / len(sample) if sample else 1.0
     inner = sum(not node.is_leaf for node in trial.snapshot.nodes) * times
     calls = _calls(trial.shown, model or DescribingModel(), sample_calls, settings.seed, report)
@@ -108,7 +111,8 @@ def estimate(
         calls=count,
         tokens_read=round(calls.read * count),
         tokens_written=round(calls.written * count),
-        seconds=reading + trial.seconds * times + calls.seconds * count,
+        # What an empty build takes as well, such as loading a model, every build takes once.
+        seconds=reading + empty.seconds + (trial.seconds - empty.seconds) * times + calls.seconds * count,
         bytes=empty.bytes + _grown_bytes(trial, empty.bytes, passages, sample, settings) if sample else empty.bytes,
         sample_passages=len(sample),
         sample_calls=calls.measured,
@@ -129,18 +133,24 @@ def _sampled(passages: Sequence[Passage], most: int, seed: int) -> list[Passage]
     return sample
 
 
-def _tried(sample: Sequence[Passage], settings: BuildSettings) -> _Trial:
-    """Build and write the sample, where it goes again."""
+def _trials(sample: Sequence[Passage], settings: BuildSettings) -> tuple[_Trial, _Trial]:
+    """Build and write an empty index and that of the sample, where both go again."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "sample.lattice"
+        vectors = passage_vectors(settings, path)
+        _tried(sample[:_FEW], settings, vectors, path)  # loads the libraries, which a large build does once as well
+        return _tried((), settings, vectors, path), _tried(sample, settings, vectors, path)
+
+
+def _tried(sample: Sequence[Passage], settings: BuildSettings, vectors: PassageVectors | None, path: Path) -> _Trial:
     started = time.perf_counter()
     author = _Listener()
     writing = Writing(author, "", _Nothing()) if settings.descriptions == "llm" else None
-    with tempfile.TemporaryDirectory() as place:
-        snapshot = build("", (), sample, (), settings, writing=writing)
-        # Documents weigh next to nothing, but passages must belong to one.
-        documents = tuple(_document(name) for name in sorted({passage.document for passage in sample}))
-        path = Path(place) / "sample.lattice"
-        write(path, replace(snapshot, documents=documents), "")
-        return _Trial(snapshot, path.stat().st_size, time.perf_counter() - started, tuple(author.shown))
+    snapshot = build("", (), sample, (), settings, vectors_of=vectors, writing=writing)
+    # Documents weigh next to nothing, but passages must belong to one.
+    documents = tuple(_document(name) for name in sorted({passage.document for passage in sample}))
+    write(path, replace(snapshot, documents=documents), "")
+    return _Trial(snapshot, path.stat().st_size, time.perf_counter() - started, tuple(author.shown))
 
 
 def _calls(shown: Sequence[str], model: DescribingModel, most: int, seed: int, report: Progress) -> _Calls:
@@ -220,8 +230,9 @@ def _grown_bytes(
     times = len(passages) / len(sample)
     fitted = sum(array.nbytes for array in arrays.values())
     vectors = trial.snapshot.vectors.nbytes
-    # A sample of fewer passages than dimensions has fewer dimensions than the whole.
-    wider = min(settings.dimensions, len(passages)) / width if width < settings.dimensions else 1.0
+    # Fitted to fewer passages than dimensions, vectors have fewer dimensions than those of the whole.
+    is_narrow = settings.embedder == TFIDF and width < settings.dimensions
+    wider = min(settings.dimensions, len(passages)) / width if is_narrow else 1.0
     terms = _vocabulary_growth(sample, times, settings) if "terms" in arrays else 1.0
     return round((trial.bytes - fixed - fitted - vectors) * times + vectors * wider * times + fitted * wider * terms)
 

@@ -10,11 +10,12 @@ import pytest
 
 from lattice.describing import DescribingModel
 from lattice.errors import CorpusProblem, ModelNotFound, UsageError
-from lattice.estimating import Estimate, estimate
+from lattice.estimating import SAMPLE_EMBEDDED, Estimate, estimate
 from lattice.indexing import Built, index_folder
 from lattice.models.registry import embedded_model
 from lattice.models.remote.server import Server
 from lattice.types import BuildSettings
+from tests.models import tiny
 from tests.models.remote.scripted import Handler, ScriptedServer, says, serving
 
 WITHIN = 0.3
@@ -86,6 +87,16 @@ def test_tokens_are_those_of_the_build(notes: Path, server: ScriptedServer, tmp_
     assert near(found.calls, built.written.nodes)
     assert near(found.tokens_read, built.written.usage.evaluated)
     assert near(found.tokens_written, built.written.usage.generated)
+
+
+def test_an_embedding_model_s_vectors_are_estimated_from_fewer_passages(notes: Path, tmp_path: Path) -> None:
+    model = tmp_path / "tiny.gguf"
+    tiny.make_bert(model)
+    settings = BuildSettings(embedder=str(model), passage_prefix="passage: ")
+    found = estimate(notes, settings, index=tmp_path / "i.lattice")
+    assert 0 < found.sample_passages <= SAMPLE_EMBEDDED < found.passages
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"], "nothing is left of the sample's vectors"
+    check(found, index_folder(notes, tmp_path / "i.lattice", settings))
 
 
 def test_nothing_is_written(notes: Path, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ MAY_IMPORT = {
     # Brings the model that writes to the builder, which knows none.
     "describing": GROUND | {"lattice.index_builder.authors", "lattice.models", "lattice.store.cache"},
     "estimating": GROUND
-    | {"lattice.corpus", "lattice.describing", "lattice.index_builder", "lattice.models.embedders", "lattice.store"},
+    | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder"}
+    | {"lattice.models.embedders", "lattice.store"},
     "indexing": GROUND
     | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.
