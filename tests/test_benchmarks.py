@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -22,18 +18,8 @@ from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings
 from lattice.traversal.stand_ins import MemoryTree
 from lattice.traversal.steps import Opening
 from lattice.types import Candidate, Slate, Usage
+from tests.conftest import Load
 from tests.traversal.trees import full_tree
-
-Load = Callable[[str], ModuleType]
-
-BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
-
-
-@pytest.fixture(name="load", scope="module")
-def fixture_load() -> Iterator[Load]:
-    sys.path.insert(0, BENCHMARKS)
-    yield importlib.import_module
-    sys.path.remove(BENCHMARKS)
 
 
 @pytest.fixture(name="fit")

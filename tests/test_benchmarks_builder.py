@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from lattice.evaluate.collection import Collection, load
+from lattice.evaluate.collection import Collection
+from lattice.evaluate.collection import load as load_collection
 from lattice.evaluate.indexes import index_of
 from lattice.evaluate.methods import Bench
 from lattice.lattice import Lattice
 from lattice.types import BuildSettings
+from tests.conftest import Load
 from tests.evaluate.collections import TOPICS, write_collection
 
-BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
 TREE = "agglomerative/documents/extractive"
 
 
 @pytest.fixture(name="builder", scope="module")
-def fixture_builder() -> Iterator[ModuleType]:
-    sys.path.insert(0, BENCHMARKS)
-    yield importlib.import_module("builder")
-    sys.path.remove(BENCHMARKS)
+def fixture_builder(load: Load) -> ModuleType:
+    return load("builder")
 
 
 @pytest.fixture(name="collection")
 def fixture_collection(tmp_path: Path) -> Collection:
     fillers = {f"filler{i}": f"{word} " * 8 + f"item {i}" for i, word in enumerate(("apple", "river", "stone") * 24)}
-    return load(write_collection(tmp_path / "c", {**TOPICS, **fillers}))
+    return load_collection(write_collection(tmp_path / "c", {**TOPICS, **fillers}))
 
 
 def test_a_tree_is_built_as_its_name_says(builder: ModuleType) -> None:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from lattice.evaluate.collection import load as load_collection
 from lattice.models.shelf import digest
 from lattice.types import BuildSettings
+from tests.conftest import Load
 from tests.models import tiny
-
-Load = Callable[[str], ModuleType]
-BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
-
-
-@pytest.fixture(name="load", scope="module")
-def fixture_load() -> Iterator[Load]:
-    sys.path.insert(0, BENCHMARKS)
-    yield importlib.import_module
-    sys.path.remove(BENCHMARKS)
 
 
 @pytest.fixture(name="collection")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import random
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,17 +13,7 @@ import pytest
 from lattice.evaluate.collection import load as load_collection
 from lattice.index_builder.branches import Branch
 from lattice.types import BuildSettings
-
-Load = Callable[[str], ModuleType]
-
-BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
-
-
-@pytest.fixture(name="load", scope="module")
-def fixture_load() -> Iterator[Load]:
-    sys.path.insert(0, BENCHMARKS)
-    yield importlib.import_module
-    sys.path.remove(BENCHMARKS)
+from tests.conftest import Load
 
 
 def test_words_are_exchanged_and_lines_stay(load: Load) -> None:
