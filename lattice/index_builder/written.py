@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from lattice.index_builder.authors import Writing
 from lattice.index_builder.summaries import BETWEEN_TITLES, CUT, ExtractiveSummarizer, named, with_terms
+from lattice.models.embedders import terms_of
 from lattice.models.prompts import DESCRIBE_STATIC, DESCRIBE_SYSTEM, describe_dynamic
-from lattice.tokens import STOPWORDS, stem, tokens
 from lattice.types import BEFORE_TERMS, Passage
 
 # Terms behind a sentence. Not BEFORE_TERMS: a judge that reads terms alone would not read what the model has written.
@@ -98,9 +98,9 @@ def cut(said: str) -> str:
 
 def flaw(summary: str, shown: Sequence[str]) -> str | None:
     """Say why a summary cannot be used, given what its model was shown of the group; None where it can."""
-    content = _content(summary)
-    known = {found for text in shown for found in _content(text)}
-    asked = set(_content(f"{DESCRIBE_SYSTEM} {DESCRIBE_STATIC}"))
+    content = terms_of(summary)
+    known = {found for text in shown for found in terms_of(text)}
+    asked = set(terms_of(f"{DESCRIBE_SYSTEM} {DESCRIBE_STATIC}"))
     echoed = [line for line in shown if len(line.split()) >= FEWEST_WORDS]
     faults = {
         "empty": not content,
@@ -118,7 +118,3 @@ def _circles(summary: str) -> bool:
     """Whether three words in a row stand there three times."""
     words = summary.lower().split()
     return any(count > 2 for count in Counter(zip(words, words[1:], words[2:], strict=False)).values())
-
-
-def _content(text: str) -> list[str]:
-    return [stem(token.word) for token in tokens(text) if token.word not in STOPWORDS]

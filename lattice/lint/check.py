@@ -9,7 +9,7 @@ from dataclasses import replace
 from lattice.lint.report import Finding, Limits, Report, Retrieval
 from lattice.lint.shape import Outline, alike_siblings, empty_nodes, outline_of, shape_of, unbalanced_nodes
 from lattice.lint.walk import Scorer, follow, summed
-from lattice.lint.words import Bag, Weigher, cosine, terms_of
+from lattice.lint.words import Bag, Weigher, as_written, cosine, terms_of
 from lattice.store.store import Store
 from lattice.types import Judge, Node, Slate, Usage
 
@@ -99,7 +99,7 @@ def _coverage(
         if own:
             shares.append(1.0 - len(missing) / len(own))
         if own and len(missing) == len(own):
-            findings.append(Finding("uncovered", (leaf.id,), ", ".join(own[:5])))
+            findings.append(Finding("uncovered", (leaf.id,), ", ".join(as_written(own[:5], text))))
     return (sum(shares) / len(shares) if shares else None), findings
 
 

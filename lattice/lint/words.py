@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 from lattice.tokens import STOPWORDS, stem, tokens
@@ -80,6 +81,14 @@ def terms_of(text: str) -> list[str]:
     """Give the stems of a text's words, without stopwords and single letters of the Latin script."""
     found = (token.word for token in tokens(text))
     return [stem(word) for word in found if word not in STOPWORDS and (len(word) > 1 or not word.isascii())]
+
+
+def as_written(terms: Sequence[str], text: str) -> list[str]:
+    """Give the form in which each of a text's terms first stands in it: people do not read stems."""
+    forms: dict[str, str] = {}
+    for token in tokens(text):
+        forms.setdefault(stem(token.word), text[token.start : token.end])
+    return [forms[term] for term in terms]
 
 
 def cosine(one: Bag, other: Bag) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lattice.lint.words import MOST_WORDS, Weigher, cosine, terms_of
+from lattice.lint.words import MOST_WORDS, Weigher, as_written, cosine, terms_of
 from tests.lint.trees import good_tree
 
 
@@ -73,6 +73,14 @@ def test_own_terms_are_the_frequent_and_rare_ones() -> None:
     weigher = Weigher(Counts(common=100), passages=100)
     assert weigher.own_terms("owl owl heron common") == ["owl", "heron", "common"]
     assert len(weigher.own_terms(" ".join(f"word{letter}" for letter in "abcdefghijklmnop"))) == 10
+
+
+def test_terms_are_shown_as_they_are_first_written() -> None:
+    text = "Owls hunted. An OWL hunts; snake_case stays."
+    terms = terms_of(text)
+    shown = dict(zip(terms, as_written(terms, text), strict=True))
+    assert (shown["owl"], shown["hunt"]) == ("Owls", "hunted")
+    assert all(form in text for form in shown.values())
 
 
 def test_the_store_counts_passages(tmp_path: Path) -> None:
