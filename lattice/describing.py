@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lattice.errors import ModelNotFound
 from lattice.index_builder.authors import Author, Call, LocalAuthor, RemoteAuthor, Said, Writing
-from lattice.models.prompts import DESCRIBE_VERSION
+from lattice.index_builder.organising import Organising
+from lattice.models.gguf import read_gguf
+from lattice.models.prompts import DESCRIBE_VERSION, ORGANISE_VERSION
 from lattice.models.registry import EMBEDDED_CURE, sha256_of
 from lattice.models.settings import EngineSettings
 from lattice.store.cache import ResultCache, cache_of
+from lattice.types import BuildSettings, Organised, Written
 
 if TYPE_CHECKING:
     from lattice.models.llama.engine import LlamaEngine
     from lattice.models.remote.model import RemoteModel
     from lattice.models.remote.server import Server
 
+# Below it a model does not do what is asked when a corpus is to be sorted (`benchmarks/organising.py`).
+LEAST_WEIGHTS = 2_000_000_000
 _DIGITS = 16  # of a SHA-256, in an index's settings: enough to tell any two models apart
 
 
@@ -50,6 +55,57 @@ def described_by(identity: str) -> str:
     """Give what an index keeps of who wrote its descriptions: the model and the version of the prompt."""
     shown = identity[: len("sha256:") + _DIGITS] if identity.startswith("sha256:") else identity
     return f"{shown}, prompt {DESCRIBE_VERSION}"
+
+
+def organised_by(chosen: DescribingModel) -> str:
+    """Give what an index keeps of who organised it top-down; empty where vectors do."""
+    if reason_against(chosen):
+        return ""
+    return described_by(chosen.identity()).rpartition(", prompt ")[0] + f", prompt {ORGANISE_VERSION}"
+
+
+def reason_against(chosen: DescribingModel) -> str:
+    """Say why a model is not asked to organise; empty where it is.
+
+    Below some 2 billion weights models do not sort summaries into topics; a server's are tried.
+    """
+    if chosen.server is not None:
+        return ""
+    if chosen.model is None:
+        return f"no model is there ({EMBEDDED_CURE})"
+    weights = read_gguf(chosen.model).parameters
+    if weights >= LEAST_WEIGHTS:
+        return ""
+    return f"{chosen.model.name} is too small for it ({weights / 1e6:,.0f} million weights; it takes some 2 billion)"
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """What a model does for one build: it describes, organises, both or neither."""
+
+    describing: Writing | None
+    organising: Organising | None
+
+    def finish(self) -> tuple[Written | None, Organised | None, tuple[str, ...]]:
+        """Forget the results that the finished build had no use for; give the counts, and what to tell."""
+        used = self.describing or (self.organising.writing if self.organising else None)
+        return (
+            self.describing.written() if self.describing else None,
+            self.organising.organised() if self.organising else None,
+            used.finish() if used else (),
+        )
+
+
+@contextmanager
+def writers_for(index: Path, chosen: DescribingModel, settings: BuildSettings) -> Iterator[Writers]:
+    """Give what a model is to do for the build of `index` in this block, as `settings` say."""
+    describes, organises = settings.descriptions == "llm", settings.strategy == "top-down"
+    reason = reason_against(chosen) if organises else ""
+    with writing_for(index, chosen) if describes or (organises and not reason) else nullcontext() as writing:
+        organising = None
+        if organises:
+            organising = Organising(None if reason or writing is None else writing.apart(), reason)
+        yield Writers(writing if describes else None, organising)
 
 
 @contextmanager

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from lattice.corpus.read import read_corpus
 from lattice.corpus.walk import check_root
-from lattice.describing import DescribingModel, LazyAuthor
+from lattice.describing import DescribingModel, LazyAuthor, organised_by
 from lattice.embedding import PassageVectors, passage_vectors
 from lattice.index_builder.authors import Author, Call, Said, Writing
 from lattice.index_builder.build import build, embedded_text
+from lattice.index_builder.organising import Organising
+from lattice.index_builder.top_down import organised_units
 from lattice.models.embedders import RARE_TERMS_UP_TO, terms_of
+from lattice.models.prompts import DESCRIBE_STATIC
 from lattice.store.write import write
 from lattice.types import TFIDF, BuildSettings, Document, Passage, Snapshot, Usage
 
@@ -91,6 +94,8 @@ def estimate(
     started = time.perf_counter()
     root = folder.expanduser().resolve()
     check_root(root)
+    if settings.strategy == "top-down":
+        settings = replace(settings, organised_by=organised_by(model or DescribingModel()))
     report = progress or _silent
     corpus = read_corpus(root, settings, lambda done, total: report("reading", done, total), index)
     reading = time.perf_counter() - started
@@ -101,21 +106,24 @@ def estimate(
     empty, trial = _trials(sample, settings)
     times = len(passages) / len(sample) if sample else 1.0
     inner = sum(not node.is_leaf for node in trial.snapshot.nodes) * times
-    calls = _calls(trial.shown, model or DescribingModel(), sample_calls, settings.seed, report)
-    count = round(len(trial.shown) * times)
+    calls = _calls_of_kinds(trial.shown, model or DescribingModel(), sample_calls, settings.seed, report)
+    counts = {kind: sum(call.static == kind for call in trial.shown) * times for kind in calls}
+    for kind in counts.keys() - {DESCRIBE_STATIC}:
+        counts[kind] *= organised_units(len(passages), settings.branching) / max(1, len(passages))
+    asking = sum(calls[kind].seconds * count for kind, count in counts.items())
     return Estimate(
         files=len(corpus.documents),
         passages=len(passages),
         skipped=len(corpus.skipped),
         nodes=len(passages) + round(inner),
-        calls=count,
-        tokens_read=round(calls.read * count),
-        tokens_written=round(calls.written * count),
+        calls=round(sum(counts.values())),
+        tokens_read=round(sum(calls[kind].read * count for kind, count in counts.items())),
+        tokens_written=round(sum(calls[kind].written * count for kind, count in counts.items())),
         # What an empty build takes as well, such as loading a model, every build takes once.
-        seconds=reading + empty.seconds + (trial.seconds - empty.seconds) * times + calls.seconds * count,
+        seconds=reading + empty.seconds + (trial.seconds - empty.seconds) * times + asking,
         bytes=empty.bytes + _grown_bytes(trial, empty.bytes, passages, sample, settings) if sample else empty.bytes,
         sample_passages=len(sample),
-        sample_calls=calls.measured,
+        sample_calls=sum(one.measured for one in calls.values()),
     )
 
 
@@ -145,12 +153,26 @@ def _trials(sample: Sequence[Passage], settings: BuildSettings) -> tuple[_Trial,
 def _tried(sample: Sequence[Passage], settings: BuildSettings, vectors: PassageVectors | None, path: Path) -> _Trial:
     started = time.perf_counter()
     author = _Listener()
-    writing = Writing(author, "", _Nothing()) if settings.descriptions == "llm" else None
-    snapshot = build("", (), sample, (), settings, vectors_of=vectors, writing=writing)
+    writing = Writing(author, "", _Nothing())
+    describing = writing if settings.descriptions == "llm" else None
+    organising = Organising(writing, persists=True) if settings.organised_by else None
+    content = ("", (), sample, (), settings)
+    snapshot = build(*content, vectors_of=vectors, writing=describing, organising=organising)
     # Documents weigh next to nothing, but passages must belong to one.
     documents = tuple(_document(name) for name in sorted({passage.document for passage in sample}))
     write(path, replace(snapshot, documents=documents), "")
     return _Trial(snapshot, path.stat().st_size, time.perf_counter() - started, tuple(author.shown))
+
+
+def _calls_of_kinds(
+    shown: Sequence[Call], model: DescribingModel, most: int, seed: int, report: Progress
+) -> dict[str, _Calls]:
+    """Measure the calls of each kind, by their instruction: they show and write different amounts."""
+    kinds = sorted({call.static for call in shown})
+    return {
+        kind: _calls([call for call in shown if call.static == kind], model, -(-most // len(kinds)), seed, report)
+        for kind in kinds
+    }
 
 
 def _calls(shown: Sequence[Call], model: DescribingModel, most: int, seed: int, report: Progress) -> _Calls:

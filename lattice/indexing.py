@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lattice.corpus.read import fingerprint, read_corpus
 from lattice.corpus.walk import check_root
-from lattice.describing import DescribingModel, described_by, writing_for
+from lattice.describing import DescribingModel, described_by, organised_by, writers_for
 from lattice.embedding import Embedded, forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
-from lattice.index_builder.build import build, check_descriptions
+from lattice.index_builder.build import build, check_names
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
 from lattice.store.write import sole_writer, write
-from lattice.types import BUILDER_VERSION, BuildSettings, Skipped, Written
+from lattice.types import BUILDER_VERSION, BuildSettings, Organised, Skipped, Written
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the units done and the units in all."""
@@ -40,8 +39,8 @@ class Changes:
 class Built:
     """What indexing did. `fresh` says that nothing had changed, so nothing was written.
 
-    `embedded` is what the embedding model had to do, `written` tells of an LLM's descriptions; None where none did or
-    wrote. `notes` tell a person what was wrong on the way.
+    `embedded` is what the embedding model had to do, `written` tells of an LLM's descriptions, `organised` of a tree
+    made top-down; None where there was none. `notes` tell a person what was wrong on the way.
     """
 
     path: Path
@@ -54,6 +53,7 @@ class Built:
     fresh: bool
     embedded: Embedded | None = None
     written: Written | None = None
+    organised: Organised | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -80,8 +80,9 @@ def index_folder(
     """Build or refresh the index of `folder` at `path` (by default its place in the user's data folder).
 
     Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
-    and files, and described by the same model) is left alone unless `force`. `model` writes the descriptions where
-    `settings.descriptions` is "llm"; what it has written is kept beside the index as it comes, and not asked for again.
+    and files, described and organised by the same model) is left alone unless `force`. `model` writes the descriptions
+    where `settings.descriptions` is "llm", and organises where `settings.strategy` is "top-down"; what it has written
+    is kept beside the index as it comes, and not asked for again.
     The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and, for the models
     that the settings need, ModelProblem.
     """
@@ -97,25 +98,27 @@ def index_folder(
     vectors = passage_vectors(chosen, target, progress)
     with sole_writer(target):
         corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
-        with writing_for(target, writer) if chosen.descriptions == "llm" else nullcontext() as writing:
+        with writers_for(target, writer, chosen) as writers:
             content = (corpus.documents, corpus.passages, corpus.skipped)
-            snapshot = build(str(root), *content, chosen, progress, vectors, writing)
+            by = (writers.describing, writers.organising)
+            snapshot = build(str(root), *content, chosen, progress, vectors, *by)
             if progress is not None:
                 progress("writing", 0, 1)
             write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))
-            written, notes = (writing.written(), writing.finish()) if writing else (None, ())
+            written, organised, notes = writers.finish()
         forget_begun(target)
     counts = (len(snapshot.documents), len(snapshot.passages), len(snapshot.nodes))
     embedded = None if vectors is None else vectors.told
     seconds = time.perf_counter() - started
-    return Built(target, root, *counts, snapshot.skipped, seconds, False, embedded, written, notes)
+    return Built(target, root, *counts, snapshot.skipped, seconds, False, embedded, written, organised, notes)
 
 
 def _settled(settings: BuildSettings, writer: DescribingModel) -> BuildSettings:
     """Put into the settings who is to embed and to write the descriptions, so that they can be reproduced."""
-    check_descriptions(settings.descriptions)
+    check_names(settings)
     by = described_by(writer.identity()) if settings.descriptions == "llm" else ""
-    return replace(settled(settings), described_by=by)
+    organiser = organised_by(writer) if settings.strategy == "top-down" else ""
+    return replace(settled(settings), described_by=by, organised_by=organiser)
 
 
 def _is_fresh(old: _Old, index: Path, root: Path, settings: BuildSettings) -> bool:

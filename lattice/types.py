@@ -111,8 +111,9 @@ class BuildSettings:
     what of the author's own order is kept (see `index_builder`). `seed` decides every random choice. `embedder` makes
     the vectors: TFIDF, which is fitted to the corpus, or an embedding model's name or GGUF file, which then reads
     `query_prefix` before a query and `passage_prefix` before a passage. `descriptions` names what writes them,
-    "extractive" or "llm"; `described_by` the model and the version of the prompt that did, and is filled in by the
-    build.
+    "extractive" or "llm"; `described_by` the model and the version of the prompt that did. `strategy` is "bottom-up"
+    or "top-down", and `organised_by` the model and prompt that organised top-down, empty where vectors did. Who it was
+    is filled in by the build.
     """
 
     branching: int = 12
@@ -130,6 +131,8 @@ class BuildSettings:
     passage_prefix: str = ""
     descriptions: str = "extractive"
     described_by: str = ""
+    strategy: str = "bottom-up"
+    organised_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,30 @@ class Written:
     by_rule: int
     kept: int
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Organised:
+    """How a tree was organised top-down: `splits` in all, `by_vectors` of them where no model's answer was used.
+
+    `texts` were summarised by the model, `by_rule` of them by rule since it gave nothing usable. What was repaired, in
+    summaries and topics: `missing` from all topics, `doubled` in several, `unknown` numbers, `merged` topics, topics
+    without a name. `kept` answers were there from an earlier build; `usage` is what the others cost. `reason` says why
+    no model was asked, or none any more.
+    """
+
+    splits: int
+    by_vectors: int
+    texts: int
+    by_rule: int
+    missing: int
+    doubled: int
+    unknown: int
+    merged: int
+    unnamed: int
+    kept: int
+    usage: Usage
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

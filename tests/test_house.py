@@ -30,10 +30,12 @@ MAY_IMPORT = {
     | {"lattice.models.embedders", "lattice.models.gguf_embedder", "lattice.store", "lattice.traversal"},
     "lint": GROUND | {"lattice.store"},
     # Brings the model that writes to the builder, which knows none.
-    "describing": GROUND | {"lattice.index_builder.authors", "lattice.models", "lattice.store.cache"},
+    "describing": GROUND
+    | {"lattice.index_builder.authors", "lattice.index_builder.organising"}
+    | {"lattice.models", "lattice.store.cache"},
     "estimating": GROUND
     | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder"}
-    | {"lattice.models.embedders", "lattice.store"},
+    | {"lattice.models.embedders", "lattice.models.prompts", "lattice.store"},
     "indexing": GROUND
     | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.

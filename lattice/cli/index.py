@@ -12,6 +12,7 @@ import click
 from lattice.cli.estimate import show_estimate
 from lattice.cli.models import fit_embedded_once
 from lattice.cli.options import json_option, model_option, path_of
+from lattice.cli.organised import organised_lines, organised_notes
 from lattice.cli.progress import Bars
 from lattice.cli.reading import server_of
 from lattice.cli.terminal import clean_name, counted, notice, on_one_line, print_json
@@ -37,6 +38,11 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
     help="How what is alike is grouped (new: agglomerative).",
 )
 @click.option(
+    "--strategy",
+    type=click.Choice(["bottom-up", "top-down"]),
+    help="Whether likeness or a model makes the tree; see above (new: bottom-up).",
+)
+@click.option(
     "--structure",
     type=click.Choice(["auto", "folders", "documents", "flat"]),
     help="What is kept of your own order; see above (new: auto).",
@@ -58,7 +64,7 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
     help="Who describes the nodes of the tree; see above (new: extractive).",
 )
 @model_option
-@click.option("--llm", metavar="URL", help="Describe with the model of an OpenAI-compatible server.")
+@click.option("--llm", metavar="URL", help="Describe and organise with the model of an OpenAI-compatible server.")
 @click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
 @click.option("--dry-run", is_flag=True, help="Build nothing: estimate what a build would take.")
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
@@ -94,6 +100,10 @@ def index_command(
     folders    outlines, and every folder
     auto       outlines and folders where they tell more than likeness does
     flat       nothing: passages alone
+
+    --strategy top-down has a model organise the corpus: it summarises every passage or document in up to twenty words,
+    and sorts the summaries into topics, from the root down. That takes a model of some 2 billion weights or more, or a
+    server's; with a smaller one, or where its answers can't be used, vectors make the topics, and the command says so.
 
     --embedder names a GGUF embedding model; without one, vectors are fitted to your own words. A search then needs the
     very same model, for the query; without it, it ranks by words alone and says so. Some models want --prefixes, which
@@ -155,7 +165,7 @@ def _built(
 
 def _show(built: Built, *, as_json: bool) -> None:
     """Print what was built, after what a person should know of how."""
-    for note in [*built.notes, *_by_rule(built.written)]:
+    for note in [*built.notes, *_by_rule(built.written), *organised_notes(built.organised)]:
         notice(note)
     if as_json:
         print_json(_built_json(built))
@@ -167,9 +177,12 @@ def _writer(
     settings: BuildSettings, model: Path | None, llm: str | None, llm_model: str | None
 ) -> DescribingModel | None:
     """Give the model that is to write the descriptions; None where none is wanted."""
-    if settings.descriptions != "llm":
+    if settings.descriptions != "llm" and settings.strategy != "top-down":
         if model is not None or llm is not None or llm_model is not None:
-            raise UsageError("A model writes descriptions, and extractive ones need none. Add: --descriptions llm")
+            raise UsageError(
+                "A model writes descriptions and organises top-down; nothing here needs one. Add: --descriptions llm "
+                "or --strategy top-down"
+            )
         return None
     from lattice.describing import DescribingModel
     from lattice.models.registry import find_model
@@ -189,7 +202,7 @@ def _interrupted(target: Path, *, existed: bool) -> str:
     kept = kept_results(target)
     if not kept:
         return f"Interrupted. {index}"
-    return f"Interrupted. {index} {counted(kept, 'description')} of the model are kept; the same command goes on."
+    return f"Interrupted. {index} {counted(kept, 'answer')} of the model are kept; the same command goes on."
 
 
 def _changed(target: Path, changed: dict[str, Any]) -> BuildSettings:
@@ -216,7 +229,7 @@ def _summary(built: Built) -> str:
     if built.fresh:
         return f"{root} is up to date: {counts}."
     lines = [f"Indexed {root}: {counts} in {built.seconds:.1f} s."]
-    return "\n".join([*lines, *_written_lines(built.written)])
+    return "\n".join([*lines, *organised_lines(built.organised), *_written_lines(built.written)])
 
 
 def _written_lines(written: Written | None) -> list[str]:

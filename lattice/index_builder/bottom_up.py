@@ -1,4 +1,4 @@
-"""The tree, from its leaves up: documents by their outlines, then by folders where these tell, then by likeness."""
+"""The tree: documents by their outlines, then by folders where these tell, then by likeness, from the leaves up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from lattice.errors import UsageError
 from lattice.index_builder.branches import Branch, gathered, mean
 from lattice.index_builder.clustering import clusterer_named
-from lattice.index_builder.folders import arranged
+from lattice.index_builder.folders import Gather, arranged
 from lattice.index_builder.outlines import documents
 from lattice.types import Matrix, Passage
 
@@ -52,27 +52,28 @@ def grow(
     seed: int,
     clusterer: str = "agglomerative",
     structure: str = "documents",
+    gather: Gather | None = None,
 ) -> Branch:
     """Grow the tree of `passages`, which stand in the order of (document, position), with `vectors` (n, d).
 
     Every node has at most `branching` (the paper's M, at least 2) children, and at least two unless it is the root of
     fewer than two passages. What the author has ordered is kept as `structure` says: nothing ("flat"), the outlines of
     documents ("documents"), those and all folders ("folders"), or both where they tell more than likeness ("auto");
-    `clusterer` groups the rest. UsageError for unknown names.
+    `clusterer` groups the rest, or `gather` where one is given. UsageError for unknown names.
     """
     check_methods(clusterer, structure)
     kept = STRUCTURES[structure]
     units = documents(passages, branching, kept.loose) if kept.outlines else _leaves(passages)
     rows = np.array([mean(vectors[list(unit.leaves())]) for unit in units], dtype=np.float32)
 
-    def gather(found: list[Branch], of: Matrix) -> list[Branch]:
+    def alike(found: list[Branch], of: Matrix) -> list[Branch]:
         return gathered(found, of, branching, seed, clusterer)
 
     if kept.floor is None:
-        units = gather(units, rows)
+        units = (gather or alike)(units, rows)
     else:
         paths = [passages[next(unit.leaves())].document for unit in units]
-        units = arranged(units, rows, paths, gather, kept.floor, kept.loose)
+        units = arranged(units, rows, paths, gather or alike, kept.floor, kept.loose)
     if len(units) == 1 and units[0].children:
         return Branch("root", units[0].children, headings=units[0].headings)
     return Branch("root", tuple(units))

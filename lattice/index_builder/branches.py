@@ -36,12 +36,19 @@ class Branch:
 
 def gathered(units: Sequence[Branch], rows: Matrix, branching: int, seed: int, clusterer: str) -> list[Branch]:
     """Cluster branches, whose vectors are `rows`, level by level until at most `branching` are left."""
+    return layered(units, rows, branching, seed, clusterer, branching)[0]
+
+
+def layered(
+    units: Sequence[Branch], rows: Matrix, branching: int, seed: int, clusterer: str, at_most: int
+) -> tuple[list[Branch], Matrix]:
+    """Cluster branches, whose vectors are `rows`, level by level until at most `at_most` are left, with theirs."""
     found = list(units)
-    while len(found) > branching:
+    while len(found) > at_most:
         groups = clusters(rows, branching, seed, clusterer)
         found = [_joined([found[i] for i in group]) for group in groups]
         rows = np.array([mean(rows[group]) for group in groups], dtype=np.float32)
-    return found
+    return found, rows
 
 
 def mean(rows: Matrix) -> Matrix:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from lattice.errors import UsageError
 from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
-from lattice.index_builder.summaries import label, summarizer_of
-from lattice.index_builder.written import written_summarizer_of
+from lattice.index_builder.organising import Organising
+from lattice.index_builder.summaries import ExtractiveSummarizer, label, summarizer_of
+from lattice.index_builder.top_down import TopDown
+from lattice.index_builder.written import openings_of, written_summarizer_of
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.types import TFIDF, BuildSettings, Document, Group, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
 
@@ -25,6 +27,7 @@ Vectors = Callable[[list[str], Progress], "tuple[dict[str, Array], Matrix]"]
 """Gives what an index keeps of the embedder, as plain arrays, and one L2-normalised float32 row a text, (n, d)."""
 
 DESCRIPTIONS = ("extractive", "llm")
+STRATEGIES = ("bottom-up", "top-down")
 
 
 def build(
@@ -36,11 +39,13 @@ def build(
     progress: Progress | None = None,
     vectors_of: Vectors | None = None,
     writing: Writing | None = None,
+    organising: Organising | None = None,
 ) -> Snapshot:
     """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
 
     `vectors_of` makes the vectors where `settings` name another embedder than TF-IDF; `writing` has the model that
-    writes where `settings.descriptions` is "llm".
+    writes where `settings.descriptions` is "llm", and `organising` the model that organises where `settings.strategy`
+    is "top-down"; without it, vectors alone do.
 
     Raises `UsageError` when `settings.branching` is below 2, for no tree has such nodes, and where `settings` name a
     clusterer, a structure or descriptions that there are not, or descriptions for which no model is there.
@@ -48,7 +53,7 @@ def build(
     if settings.branching < 2:
         raise UsageError(f"branching is {settings.branching}, but a node needs room for 2 children; give 2 or more")
     check_methods(settings.clusterer, settings.structure)
-    check_descriptions(settings.descriptions)
+    check_names(settings)
     report = progress or _silent
     ordered = tuple(sorted(passages, key=lambda passage: (passage.document, passage.position)))
 
@@ -58,10 +63,16 @@ def build(
     report("vectors", len(ordered), len(ordered))
 
     report("tree", 0, len(ordered))
-    tree = grow(ordered, vectors, settings.branching, settings.seed, settings.clusterer, settings.structure)
+    extractive = summarizer_of(ordered, vectors, settings.description_words)
+    gather = None
+    if settings.strategy == "top-down":
+        how = organising or Organising(None, "there is none")
+        gather = _top_down(ordered, extractive, settings, how, report).gather
+    shape = (settings.branching, settings.seed, settings.clusterer, settings.structure)
+    tree = grow(ordered, vectors, *shape, gather)
     report("tree", len(ordered), len(ordered))
 
-    nodes = _described(tree, ordered, _summarizer(ordered, vectors, settings, writing), report)
+    nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, writing), report)
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),
@@ -90,16 +101,29 @@ def embedded_text(passage: Passage) -> str:
     return "\n".join([passage.title, *passage.heading, passage.text])
 
 
-def check_descriptions(name: str) -> None:
-    """Raise UsageError where there are no descriptions of that name."""
-    if name not in DESCRIPTIONS:
-        raise UsageError(f"There are no descriptions {name!r}; choose one of: {', '.join(DESCRIPTIONS)}.")
+def check_names(settings: BuildSettings) -> None:
+    """Raise UsageError where there are no descriptions, or is no strategy, of the name that `settings` give."""
+    if settings.descriptions not in DESCRIPTIONS:
+        known = ", ".join(DESCRIPTIONS)
+        raise UsageError(f"There are no descriptions {settings.descriptions!r}; choose one of: {known}.")
+    if settings.strategy not in STRATEGIES:
+        raise UsageError(f"There is no strategy {settings.strategy!r}; choose one of: {', '.join(STRATEGIES)}.")
+
+
+def _top_down(
+    passages: Sequence[Passage],
+    extractive: ExtractiveSummarizer,
+    settings: BuildSettings,
+    organising: Organising,
+    report: Progress,
+) -> TopDown:
+    how = (settings.branching, settings.seed, settings.clusterer)
+    return TopDown(organising, extractive, openings_of(passages), *how, report)
 
 
 def _summarizer(
-    passages: Sequence[Passage], vectors: Matrix, settings: BuildSettings, writing: Writing | None
+    passages: Sequence[Passage], extractive: ExtractiveSummarizer, settings: BuildSettings, writing: Writing | None
 ) -> Summarizer:
-    extractive = summarizer_of(passages, vectors, settings.description_words)
     if settings.descriptions == "extractive":
         return extractive
     if writing is None:

@@ -29,6 +29,7 @@ ONE_LINE = r"root ::= [^\x00-\x1F\x7F]{20,360}"
 FEWEST_WORDS = 6
 # A child is shown by so many words, and all of them by so many bytes (a token has one or more): they fit any context.
 CHILD_WORDS = 20
+OPENING_WORDS = 30
 PROMPT_BYTES = 2_000
 # Of an answer's content words, at least this share must be different ones; one that goes in circles has fewer.
 LEAST_VARIETY = 0.5
@@ -113,8 +114,12 @@ def written_summarizer_of(
     passages: Sequence[Passage], extractive: ExtractiveSummarizer, writing: Writing
 ) -> LLMSummarizer:
     """Make the summarizer of a corpus, of which `extractive` is the other."""
-    openings = tuple(" ".join(passage.text[:PROMPT_BYTES].split()[:CHILD_WORDS]) for passage in passages)
-    return LLMSummarizer(extractive, openings, writing)
+    return LLMSummarizer(extractive, openings_of(passages), writing)
+
+
+def openings_of(passages: Sequence[Passage]) -> tuple[str, ...]:
+    """Give the first words of each passage, as a model is shown them."""
+    return tuple(" ".join(passage.text[:PROMPT_BYTES].split()[:OPENING_WORDS]) for passage in passages)
 
 
 def describing_call(dynamic: str) -> Call:

@@ -115,6 +115,37 @@ def describe_dynamic(children: Sequence[str], terms: Sequence[str], headings: st
     return f"{name}Documents:\n{lines}" + (f"\n\nTerms: {', '.join(terms)}" if terms else "")
 
 
+# Raise it with every change of what follows: a corpus is then organised anew.
+ORGANISE_VERSION = 1
+ORGANISE_SYSTEM = "You organise a collection of texts, as a table of contents does."
+LEVELS_STATIC = (
+    "Summarise each of the numbered texts five times, from a word or two to a sentence: in 1-2 words, in 3-4 words, in "
+    "4-6 words, in 7-10 words and in 11-20 words. Say what it is about; begin alike for texts on one subject. "
+    'Answer as one JSON object that has, for the number of each text, a list of its five summaries: {"1": ["", "", "", '
+    '"", ""], …}. Write nothing else.\n\n'
+)
+TOPICS_STATIC = (
+    "Sort the numbered summaries into topics, as a good librarian would: what a reader looks for together stands "
+    "together, and no topic is much larger than the others. A number in brackets says how many texts have the summary. "
+    "Give each topic a name of 1 to 5 words that tells it from the others, and a description of one sentence. Then say "
+    "for each summary which topic it belongs to; each belongs to one. Answer as one JSON object: "
+    '{"topics": [{"name": "", "description": ""}, …], "members": {"1": the number of its topic, …}}. '
+    "Write nothing else.\n\n"
+)
+
+
+def levels_dynamic(texts: Sequence[str]) -> str:
+    """Give what is shown of texts that are to be summarised."""
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(texts, start=1))
+
+
+def topics_dynamic(items: Sequence[tuple[str, int]], least: int, most: int, above: str = "") -> str:
+    """Give what is shown of summaries, each with its count, that are to be sorted; `above` names the topic of all."""
+    within = f"All of them belong to: {above}\n" if above else ""
+    lines = [f"{number}. {text} ({count})" for number, (text, count) in enumerate(items, start=1)]
+    return "\n".join([f"{within}Make {least} to {most} topics.", *lines])
+
+
 # How a judge that is told things is told what a question is about, in the place of the bare query.
 ABOUT = "{query} (what it is about: {problem})"
 
