@@ -75,7 +75,7 @@ def test_an_interruption_says_what_is_kept(
         invoke("index", str(folder), "--index", str(index))
 
     def interrupted(*given: object) -> None:
-        writing = given[-1]
+        writing = given[-2]
         assert isinstance(writing, Writing)
         writing.results.put("a", "one", Usage())
         writing.results.put("b", "two", Usage())
@@ -85,7 +85,7 @@ def test_an_interruption_says_what_is_kept(
     result = invoke("index", str(folder), "--index", str(index), "--descriptions", "llm", "--llm", server.url)
     assert result.exit_code == 130
     assert ("The old index is untouched." if existed else "No index was written.") in result.stderr
-    assert "2 descriptions of the model are kept; the same command goes on." in result.stderr
+    assert "2 answers of the model are kept; the same command goes on." in result.stderr
     assert kept_results(index) == 2
     assert index.exists() is existed
 
