@@ -16,12 +16,14 @@ class Branch:
     """A node that has no number yet: its children in order, or the 0-based index of its passage.
 
     `headings` are what the author called it: the title of a document, the headings that a section holds.
+    `name` is what a model called it.
     """
 
     kind: NodeKind
     children: tuple[Branch, ...] = ()
     passage: int | None = None
     headings: tuple[str, ...] = ()
+    name: str = ""
 
     def leaves(self) -> Iterator[int]:
         """Yield the indices of the passages below, in order."""

@@ -1,14 +1,17 @@
-"""Builds an index in memory: passages → vectors → tree → descriptions."""
+"""Builds an index in memory: passages → vectors → tree → descriptions → names."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from lattice.errors import UsageError
 from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
+from lattice.index_builder.naming import names_of
 from lattice.index_builder.summaries import label, summarizer_of
 from lattice.index_builder.written import written_summarizer_of
 from lattice.models.embedders import fit_tfidf_svd
@@ -61,6 +64,7 @@ def build(
     report("tree", len(ordered), len(ordered))
 
     nodes = _described(tree, ordered, _summarizer(ordered, vectors, settings, writing), report)
+    nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),
@@ -124,6 +128,10 @@ def _described(tree: Branch, passages: Sequence[Passage], summarizer: Summarizer
 
     report("descriptions", 0, total)
     return tuple(visit(tree, None, 0))
+
+
+def _named(nodes: Sequence[Node], names: Sequence[str]) -> tuple[Node, ...]:
+    return tuple(replace(node, name=name) for node, name in zip(nodes, names, strict=True))
 
 
 def _inner(branch: Branch) -> int:
