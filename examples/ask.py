@@ -25,7 +25,7 @@ def main(question: str) -> None:
             print(f"after {answer.usage.evaluated:5} tokens: {best}")
         for hit in answer.hits:
             print(f"\n{hit.rank}. {hit.path}:{hit.location.start}  ({hit.relevance:.2f})\n   {hit.snippet}")
-            print("   in: " + " / ".join(step.description[:40] for step in hit.trail))
+            print("   in: " + " / ".join(step.label for step in hit.trail))
         print(f"\nThe tree has {notes.tree().number_of_nodes()} nodes.")
         notes.close()
 

@@ -165,7 +165,13 @@ class Answering:
     def _trail(self, leaf: Node) -> tuple[TrailNode, ...]:
         """Give the nodes above a leaf, as a judge reads them."""
         above = tuple(node.id for node in self._store.ancestors(leaf.id)[1:])
-        return tuple(TrailNode(one.node, one.text) for one in self._tree.candidates(above))
+        read = self._tree.candidates(above)
+        nodes = (self._store.node(one.node) for one in read)
+        # Of a node of which filters leave little, the name would tell what they leave out.
+        return tuple(
+            TrailNode(one.node, one.text, node.name if one.text == node.description else "")
+            for one, node in zip(read, nodes, strict=True)
+        )
 
 
 def _unread(prior: Prior) -> tuple[Ranked, ...]:

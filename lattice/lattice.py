@@ -191,7 +191,7 @@ class Lattice(AsyncSearch):
     def tree(self) -> networkx.DiGraph:
         """Give the tree as a graph: edges lead from parent to child, passages are the leaves.
 
-        Nodes are node ids, with the attributes `description`, `kind`, `leaves`, `depth` and, for leaves, `path`.
+        Nodes are node ids; their attributes `name`, `description`, `kind`, `leaves`, `depth`, of leaves also `path`.
         """
         import networkx
 
@@ -200,7 +200,7 @@ class Lattice(AsyncSearch):
             waiting = [self.store.root()]
             while waiting:
                 node = waiting.pop()
-                about = {name: getattr(node, name) for name in ("description", "kind", "leaves", "depth")}
+                about = {name: getattr(node, name) for name in ("name", "description", "kind", "leaves", "depth")}
                 graph.add_node(node.id, **about)
                 if node.passage is not None:
                     graph.nodes[node.id]["path"] = self.store.passage(node.passage).document

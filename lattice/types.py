@@ -65,7 +65,8 @@ class Node:
     """A node of the tree (paper: v). Leaves are the nodes of kind "passage"; they have `passage` set, others None.
 
     `description` is φ(v): a summary for internal nodes; a leaf's is a short label (its text is its passage's).
-    `leaves` counts the passages below (1 for a leaf); `depth` is 0 at the root.
+    `leaves` counts the passages below (1 for a leaf); `depth` is 0 at the root. `name` is short and for people, and no
+    two inner siblings share it; empty for leaves, and in an index of before there were any.
     """
 
     id: int
@@ -75,11 +76,17 @@ class Node:
     leaves: int
     depth: int
     passage: int | None = None
+    name: str = ""
 
     @property
     def is_leaf(self) -> bool:
         """Whether the node stands for a passage."""
         return self.passage is not None
+
+    @property
+    def label(self) -> str:
+        """What a person is shown of the node: its name, or its description where it has none."""
+        return self.name or self.description
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class Skipped:
 
 # Raise it with every change that makes another index of the same files and settings: in the readers, the tokeniser, the
 # passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 TFIDF = "tfidf"  # the embedder that needs no model
 MODEL_ARRAY = "gguf"  # where it is among an index's arrays, a model made the vectors: the record of which
 
@@ -297,10 +304,16 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class TrailNode:
-    """One step on the way from the root to a hit."""
+    """One step on the way from the root to a hit; `name` is short and for people, `description` what a judge reads."""
 
     id: int
     description: str
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a person is shown of it: its name, or its description where it has none."""
+        return self.name or self.description
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lattice.answering import Answer
     from lattice.store.store import Store
     from lattice.traversal.steps import JudgedSlate, Scored, Step
-    from lattice.types import Hit, Location, Node, Passage, Understanding, Usage
+    from lattice.types import Hit, Location, Node, Passage, TrailNode, Understanding, Usage
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -50,8 +50,13 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "marks": [list(mark) for mark in hit.marks],
         "relevance": hit.relevance,
         "judged": hit.judged,
-        "trail": [{"id": f"n{node.id}", "description": node.description} for node in hit.trail],
+        "trail": [step_of_trail(node) for node in hit.trail],
     }
+
+
+def step_of_trail(node: TrailNode | Node) -> dict[str, Any]:
+    """Give one of the nodes above a passage: its id, its name for people, and what a judge reads of it."""
+    return {"id": f"n{node.id}", "name": node.name, "description": node.description}
 
 
 def location_json(location: Location) -> dict[str, Any]:
@@ -65,10 +70,11 @@ def usage_json(usage: Usage) -> dict[str, Any]:
 
 
 def node_json(store: Store, node: Node) -> dict[str, Any]:
-    """Give a node: its id, kind, description and number of passages; for a passage also where it stands."""
+    """Give a node: id, kind, name ("" for a passage), description, number of passages; a passage's place, too."""
     shown: dict[str, Any] = {
         "id": f"n{node.id}",
         "kind": node.kind,
+        "name": node.name,
         "description": node.description,
         "passages": node.leaves,
     }

@@ -65,9 +65,9 @@ def understanding_lines(understood: Understanding | None) -> list[str]:
 
 
 def label(store: Store, node: Node) -> str:
-    """Name a node on one line: a passage by its place and headings, any other by its description."""
+    """Name a node on one line: a passage by its place and headings, any other by its name."""
     if node.passage is None:
-        return on_one_line(node.description)
+        return on_one_line(node.label)
     passage = store.passage(node.passage)
     return f"{place(passage.document, passage.location)}  {headings(passage.title, passage.heading)}"
 
@@ -100,7 +100,7 @@ def _slate_lines(store: Store, slate: JudgedSlate) -> list[str]:
         what = "read the best unread passages of lexical and vector search"
     else:
         node = store.node(slate.origin)
-        what = f"opened n{node.id}  {on_one_line(node.description)}"
+        what = f"opened n{node.id}  {on_one_line(node.label)}"
     cost = dim(f"    promise {slate.promise:.2f}, {usage_words(slate.usage)}")
     wrote = [dim(f"    wrote {on_one_line(slate.reasoning)}")] if slate.reasoning else []
     return [f"  {what}", cost, *wrote, _SCORE_HEADER, *(_scored_line(store, scored) for scored in slate.scored)]
@@ -122,8 +122,9 @@ def usage_words(usage: Usage) -> str:
 
 
 def node_lines(node: Node, children: Sequence[str]) -> list[str]:
-    """Give a node of the tree: its description and the labels of its children."""
-    lines = [click.style(on_one_line(node.description), bold=True)]
+    """Give a node of the tree: its name, its description and the labels of its children."""
+    lines = [click.style(on_one_line(node.label), bold=True)]
+    lines += [on_one_line(node.description)] if node.name else []
     lines.append(dim(f"n{node.id}, {node.kind}, {counted(node.leaves, 'passage')} below"))
     return [*lines, *(f"  {child}" for child in children)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lattice.cli.contract import node_json, passage_json
+from lattice.cli.contract import node_json, passage_json, step_of_trail
 from lattice.cli.options import choose_index, find_index, index_option, is_named, json_option, node_named, node_number
 from lattice.cli.render import label, node_lines, passage_lines
 from lattice.cli.terminal import clean_name, counted, notice, print_json
@@ -105,7 +105,7 @@ def _shown_lines(store: Store, node: Node, context: int) -> list[str]:
 
 
 def _shown_json(store: Store, node: Node, context: int) -> dict[str, Any]:
-    trail = [{"id": f"n{above.id}", "description": above.description} for above in store.ancestors(node.id)[1:]]
+    trail = [step_of_trail(above) for above in store.ancestors(node.id)[1:]]
     shown: dict[str, Any] = {"root": store.status().root, "node": node_json(store, node), "trail": trail}
     if node.passage is None:
         return {**shown, "children": [node_json(store, child) for child in store.children(node.id)]}

@@ -20,7 +20,7 @@ from lattice.cli.options import (
 )
 from lattice.cli.progress import Bars
 from lattice.cli.render import label
-from lattice.cli.terminal import counted, dim, print_json
+from lattice.cli.terminal import counted, dim, on_one_line, print_json
 from lattice.errors import EXIT_CHECK_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _share = click.FloatRange(0, 1)
 @click.command("tree", short_help="Show the tree of an index, or check it.")
 @click.option("--depth", type=click.IntRange(0), metavar="N", help="Levels below the top to show.  [default: all]")
 @click.option("--node", "name", metavar="ID", help="The node to start from, such as n12.  [default: the root]")
+@click.option("-v", "--descriptions", is_flag=True, help="Show what a search reads of each node, below its name.")
 @click.option("--check", is_flag=True, help="Check the tree in place of showing it; 4 if it fails.")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Passages to look for again.  [default: 500]")
 @click.option("--seed", type=int, metavar="N", help="Which sample.  [default: 0]")
@@ -52,11 +53,13 @@ def tree_command(
     depth: int | None,
     name: str | None,
     check: bool,
+    descriptions: bool,
     index: Path | None,
     as_json: bool,
     **how: Any,  # noqa: ANN401
 ) -> None:
-    """Show the tree that a search walks: descriptions, the number of passages below each, and the passages.
+    """Show the tree that a search walks, as a table of contents: the name of each node, the number of passages below
+    it, and the passages. --descriptions adds what a search reads of a node.
 
     --check tells whether it can be searched: its shape, nodes that say nothing, siblings that cannot be told apart, and
     how many passages a walk finds again that is given a sentence of their own and takes the nearest child each time, by
@@ -72,6 +75,8 @@ def tree_command(
     from lattice.store.store import Store
 
     number = None if name is None else node_number(name)
+    if check and descriptions:
+        raise UsageError("--check tells of descriptions anyway; leave out --descriptions.")
     if check:
         _check(ctx, number, index, depth, how, as_json=as_json)
         return
@@ -83,7 +88,7 @@ def tree_command(
             print_json({"root": store.status().root, "tree": _nested(store, top, depth)})
             return
         for level, node in _walk(store, top, depth):
-            click.echo(_line(store, level, node))
+            click.echo("\n".join(_lines(store, level, node, descriptions=descriptions)))
 
 
 def _check(
@@ -127,9 +132,13 @@ def _walk(store: Store, top: Node, depth: int | None) -> Iterator[tuple[int, Nod
             waiting += [(level + 1, child) for child in reversed(store.children(node.id))]
 
 
-def _line(store: Store, level: int, node: Node) -> str:
-    about = f"  n{node.id}" if node.is_leaf else f"  {counted(node.leaves, 'passage')}, n{node.id}"
-    return f"{'  ' * level}{label(store, node)}{dim(about)}"
+def _lines(store: Store, level: int, node: Node, *, descriptions: bool) -> list[str]:
+    indent = "  " * level
+    about = f"  n{node.id}" if node.is_leaf else f"  ({counted(node.leaves, 'passage')}, n{node.id})"
+    lines = [f"{indent}{label(store, node)}{dim(about)}"]
+    if descriptions and not node.is_leaf and node.name:
+        lines.append(dim(f"{indent}    {on_one_line(node.description)}"))
+    return lines
 
 
 def _nested(store: Store, top: Node, depth: int | None) -> dict[str, Any]:

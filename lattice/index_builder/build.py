@@ -1,15 +1,17 @@
-"""Builds an index in memory: passages → vectors → tree → descriptions."""
+"""Builds an index in memory: passages → vectors → tree → descriptions → names."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from lattice.errors import UsageError
 from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
+from lattice.index_builder.naming import names_of
 from lattice.index_builder.organising import Organising
 from lattice.index_builder.summaries import ExtractiveSummarizer, label, summarizer_of
 from lattice.index_builder.top_down import TopDown
@@ -73,6 +75,7 @@ def build(
     report("tree", len(ordered), len(ordered))
 
     nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, writing), report)
+    nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),
@@ -197,6 +200,10 @@ def _counts(plan: Sequence[_Planned]) -> list[int]:
         assert parent is not None  # only the first has none
         counts[parent] += counts[number]
     return counts
+
+
+def _named(nodes: Sequence[Node], names: Sequence[str]) -> tuple[Node, ...]:
+    return tuple(replace(node, name=name) for node, name in zip(nodes, names, strict=True))
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

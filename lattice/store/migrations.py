@@ -63,7 +63,12 @@ def _create_corpus(db: Database) -> None:
     )
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (create_tables,)
+def add_names(db: Database) -> None:
+    """Step 2: short names of nodes, for people."""
+    db.execute("ALTER TABLE nodes ADD COLUMN name TEXT NOT NULL DEFAULT ''")
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (create_tables, add_names)
 
 FORMAT = len(STEPS)  # kept in the file as `user_version`
 OLDEST_READABLE = 1  # raise it with a step after which older files can no longer be read as they are

@@ -32,7 +32,8 @@ Row = tuple[Any, ...]
 HEADING_SEPARATOR = " › "  # between a document's title and the headings below it, as a judge reads them
 _CACHED_NODES = 4096  # a search opens some hundred nodes; this keeps all of them and bounds a walk over a large tree
 
-_NODE = "SELECT id, parent, kind, description, leaves, depth, passage FROM nodes"
+_NODE = "SELECT id, parent, kind, description, leaves, depth, passage, {name} FROM nodes"
+_NAMES_SINCE = 2  # the format since which nodes have names
 _PASSAGE = (
     "SELECT passages.id, path, position, passages.title, heading, text, location, first, last, passages.content_hash "
     "FROM passages JOIN documents ON documents.id = passages.document"
@@ -80,6 +81,7 @@ class Store:
         self.path = path
         self._identity = identity(path)
         self._connection = connect(path)
+        self._node_rows = _node_rows(self._connection)
         self._thread = threading.get_ident()
         self._is_closed = False
         self._readers = 0
@@ -131,7 +133,7 @@ class Store:
 
     def root(self) -> Node:
         """Give the root."""
-        return _node(self._one(f"{_NODE} WHERE parent IS NULL"))
+        return _node(self._one(f"{self._node_rows} WHERE parent IS NULL"))
 
     def node(self, node: int) -> Node:
         """Give one node; KeyError when there is none with that id."""
@@ -163,7 +165,9 @@ class Store:
     def leaves(self, passages: Iterable[int]) -> dict[int, Node]:
         """Give the leaf of each of the passages, by passage id, in the order asked; KeyError for an unknown one."""
         wanted = tuple(passages)
-        found = {row[6]: _node(row) for row in self._rows(f"{_NODE} WHERE passage {_LISTED}", json.dumps(wanted))}
+        found = {
+            row[6]: _node(row) for row in self._rows(f"{self._node_rows} WHERE passage {_LISTED}", json.dumps(wanted))
+        }
         return {passage: found[passage] for passage in wanted}
 
     def outline(self) -> list[tuple[int, int | None, int | None]]:
@@ -172,7 +176,7 @@ class Store:
 
     def nodes(self) -> list[Node]:
         """Give every node, parents first: all of the tree at once, for whoever looks at the whole of it."""
-        return [_node(row) for row in self._rows(f"{_NODE} ORDER BY id")]
+        return [_node(row) for row in self._rows(f"{self._node_rows} ORDER BY id")]
 
     # Documents and passages
 
@@ -308,10 +312,10 @@ class Store:
         return rows[0]
 
     def _load_node(self, node: int) -> Node:
-        return _node(self._one(f"{_NODE} WHERE id = ?", node))
+        return _node(self._one(f"{self._node_rows} WHERE id = ?", node))
 
     def _load_children(self, node: int) -> tuple[Node, ...]:
-        return tuple(_node(row) for row in self._rows(f"{_NODE} WHERE parent = ? ORDER BY id", node))
+        return tuple(_node(row) for row in self._rows(f"{self._node_rows} WHERE parent = ? ORDER BY id", node))
 
     def _renew(self) -> None:
         """Move on to the file that a build has put in the old one's place, if it has."""
@@ -323,10 +327,16 @@ class Store:
         connection = connect(self.path)
         self._connection.close()
         self._connection, self._identity = connection, now
+        self._node_rows = _node_rows(connection)
 
     def _forget(self) -> None:
         self._node_of = lru_cache(_CACHED_NODES)(self._load_node)
         self._children_of = lru_cache(_CACHED_NODES)(self._load_children)
+
+
+def _node_rows(connection: sqlite3.Connection) -> str:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return _NODE.format(name="name" if version >= _NAMES_SINCE else "''")
 
 
 def _node(row: Row) -> Node:

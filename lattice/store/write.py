@@ -217,7 +217,8 @@ def _passages(snapshot: Snapshot) -> Iterator[Row]:
 
 def _nodes(snapshot: Snapshot) -> Iterator[Row]:
     for each in snapshot.nodes:
-        yield each.id, each.parent, each.kind, _text(each.description), each.leaves, each.depth, each.passage
+        size = (each.leaves, each.depth, each.passage)
+        yield each.id, each.parent, each.kind, _text(each.description), *size, _text(each.name)
 
 
 def _vectors(snapshot: Snapshot) -> Iterator[Row]:

@@ -49,7 +49,7 @@ def test_json_keeps_the_contract(invoke: Invoke, place: Place) -> None:
         assert hit["location"].keys() == {"kind", "start", "end"}
         assert 0 <= hit["relevance"] <= 1
         assert (place.folder / hit["path"]).is_file()
-        assert all({"id", "description"} == node.keys() for node in hit["trail"])
+        assert all({"id", "name", "description"} == node.keys() for node in hit["trail"])
 
 
 def test_marks_of_json_cut_out_the_words_of_the_query(invoke: Invoke) -> None:

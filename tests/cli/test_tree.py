@@ -13,9 +13,9 @@ def count_passages(node: dict[str, Any]) -> int:
     return 1 if node["kind"] == "passage" else sum(map(count_passages, node["children"]))
 
 
-def test_the_tree_reads_like_a_table_of_contents(invoke: Invoke) -> None:
+def test_the_tree_reads_like_a_table_of_contents(invoke: Invoke, place: Place) -> None:
     lines = invoke("tree").stdout.splitlines()
-    assert lines[0].endswith("7 passages, n1")
+    assert lines[0] == f"{place.folder.name}  (7 passages, n1)"
     leaves = [line for line in lines if ".md:" in line or ".txt:" in line]
     assert len(leaves) == 7
     assert all(line.startswith("  ") for line in lines[1:])
@@ -34,7 +34,7 @@ def test_a_branch_is_shown_on_its_own(invoke: Invoke) -> None:
     child = root["children"][0]
     lines = invoke("tree", "--node", child["id"]).stdout.splitlines()
     assert not lines[0].startswith(" ")
-    assert lines[0].endswith(child["id"])
+    assert lines[0].rstrip(")").endswith(child["id"])
 
 
 def test_the_tree_as_json_is_nested_and_whole(invoke: Invoke, place: Place) -> None:
@@ -68,3 +68,15 @@ def test_a_closed_pipe_is_quiet(place: Place) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait(timeout=60) == 0
+
+
+def test_names_stand_alone_and_descriptions_are_below_them_where_they_are_asked_for(
+    invoke: Invoke, place: Place
+) -> None:
+    root = json.loads(invoke("tree", "--json").stdout)["tree"]
+    assert root["name"] == place.folder.name
+    assert root["description"] not in invoke("tree").stdout
+    plain, told = (invoke("tree", *options).stdout.splitlines() for options in ([], ["-v"]))
+    assert told[:2] == [plain[0], f"    {root['description']}"]
+    assert [line for line in told if line in plain] == plain
+    assert invoke("tree", "--descriptions", "--check").exit_code == 2

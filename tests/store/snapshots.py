@@ -101,10 +101,10 @@ def _passages(files: Files) -> list[Passage]:
 
 
 def _nodes(paths: list[str], passages: tuple[Passage, ...]) -> list[Node]:
-    nodes = [Node(1, None, "root", "everything", len(passages), 0)]
+    nodes = [Node(1, None, "root", "everything", len(passages), 0, name="Everything")]
     for number, path in enumerate(paths, start=2):
         below = sum(passage.document == path for passage in passages)
-        nodes.append(Node(number, 1, "document", f"about {_title(path)}", below, 1))
+        nodes.append(Node(number, 1, "document", f"about {_title(path)}", below, 1, name=_title(path)))
     for number, passage in enumerate(passages, start=1):
         parent = 2 + paths.index(passage.document)
         nodes.append(Node(1 + len(paths) + number, parent, "passage", passage.text[:20], 1, 2, passage=number))

@@ -13,7 +13,7 @@ from lattice.store.write import write
 from tests.store.snapshots import BUILT_AT, make_snapshot, make_store
 
 # The schema that each released number of steps leads to. A step is never edited: append one, and its line here.
-SCHEMAS = {1: "32d1ce3974f09095"}
+SCHEMAS = {1: "32d1ce3974f09095", 2: "0e153013823cb52c"}
 
 
 def schema(database: Database) -> str:
@@ -24,9 +24,10 @@ def schema(database: Database) -> str:
 
 def test_no_released_step_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(SCHEMAS) == list(range(1, migrations.FORMAT + 1))
+    steps = migrations.STEPS
     for number, digest in SCHEMAS.items():
         database = Database(memory=True)
-        monkeypatch.setattr(migrations, "STEPS", migrations.STEPS[:number])
+        monkeypatch.setattr(migrations, "STEPS", steps[:number])
         migrations.migrate(database)
         assert schema(database) == digest
         database.close()
@@ -55,7 +56,7 @@ def test_an_older_file_takes_only_the_steps_it_lacks(monkeypatch: pytest.MonkeyP
     migrations.migrate(database)
     assert database.table("notes").exists()
     assert database.table("skipped").count == 1
-    assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    assert database.execute("PRAGMA user_version").fetchone() == (migrations.FORMAT + 1,)
     database.close()
 
 
@@ -63,12 +64,28 @@ def test_writing_brings_an_older_index_to_the_newest_format(tmp_path: Path, monk
     path = tmp_path / "notes.lattice"
     make_store(path).close()
     monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, add_notes))
-    monkeypatch.setattr("lattice.store.opening.FORMAT", 2)
+    monkeypatch.setattr("lattice.store.opening.FORMAT", migrations.FORMAT + 1)
     with Store.open(path) as store:
-        assert store.status().format == 1  # still readable
+        assert store.status().format == migrations.FORMAT  # still readable
     write(path, make_snapshot(), BUILT_AT)
     with Store.open(path) as store:
-        assert (store.status().format, store.status().generation) == (2, 2)
+        assert (store.status().format, store.status().generation) == (migrations.FORMAT + 1, 2)
+
+
+def test_an_index_without_names_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "notes.lattice"
+    make_store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE nodes DROP COLUMN name")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Store.open(path) as store:
+        assert [(node.name, node.label) for node in store.nodes()[:2]] == [("", "everything"), ("", "about Memory")]
+        with store.reading():
+            write(path, make_snapshot(), BUILT_AT)
+            assert store.root().name == ""
+        with store.reading():
+            assert (store.status().format, store.root().name) == (migrations.FORMAT, "Everything")
 
 
 def test_the_tables_of_a_file_are_those_that_opening_asks_for(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lattice.errors import IndexProblem
+from lattice.store.migrations import FORMAT
 from lattice.store.store import Status, Store
 from lattice.store.write import write
 from lattice.types import BUILDER_VERSION, Candidate, Node, Skipped, Snapshot, Tree
@@ -42,7 +43,7 @@ def test_the_store_gives_back_what_the_build_left(store: Store, snapshot: Snapsh
     status = store.status()
     size = store.path.stat().st_size
     assert status == Status(
-        snapshot.root, BUILT_AT, 3, 6, 10, 2, size, 1, 1, 2, builder=BUILDER_VERSION, build=status.build
+        snapshot.root, BUILT_AT, 3, 6, 10, 2, size, FORMAT, 1, 2, builder=BUILDER_VERSION, build=status.build
     )
     assert len(status.build) == 32
 
