@@ -22,7 +22,7 @@ from lattice.evaluate.collection import load
 from lattice.evaluate.evaluation import MethodResult, QueryResult
 from lattice.evaluate.intervals import paired
 from lattice.evaluate.session import Plan, run
-from lattice.evaluate.summary import source_state
+from lattice.evaluate.summary import losses_json, source_state
 from lattice.traversal.search import SearchSettings
 
 BUDGETS = (1000, 2000, 3000, 4000, 6000, 8000, 10000, 12000)
@@ -66,6 +66,7 @@ def measured(name: str, tokens: int, methods: list[str]) -> dict[str, Any]:
         "ndcg": {method: {budget: _mean(at) for budget, at in by.items()} for method, by in values.items()},
         "differences": _differences(values),
         "evaluated": {method: _mean(_tokens(one)) for method, one in results.items()},
+        "lost": {method: losses_json(results[method]) for method in ("rerank", "lattice") if method in results},
         "settled": {limit: _settled(name, limit) for limit in sorted({2000, tokens})},
     }
 

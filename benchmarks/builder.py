@@ -1,6 +1,7 @@
 """Which tree a model finds its way in:  python benchmarks/builder.py [scifact …] [--trees …] [--queries N] [--save]
 
-A tree is named CLUSTERER/STRUCTURE/DESCRIPTIONS. For each:
+A tree is named CLUSTERER/STRUCTURE/DESCRIPTIONS; in the place of the clusterer, top-down stands for splits by vectors,
+librarian for topics by the collection's own labels (flat, of xquad-en, tldr-nl2bash, pony-docs-rebuilt). For each:
 
 - seconds to build it, depth and balance of the tree, and the share of passages that a walk by words finds again with a
   sentence of their own (greedy, and with the best three nodes kept): `lattice tree --check`;
@@ -21,11 +22,12 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import QUERIES, RESULTS, SEED, WORK, bf16_copy, unpacked
+from librarian import organised
 from tqdm import tqdm
 
 from lattice.evaluate.collection import Collection, load
@@ -48,6 +50,8 @@ TREES = tuple(
     for clusterer in ("agglomerative", "spectral", "kmeans")
     for structure in ("documents", "auto")
 )
+# In the place of a clusterer: top-down by vectors alone, and by a strong model, which the collection's labels play.
+TOP_DOWN, LIBRARIAN = "top-down", "librarian"
 SLATES = (20, 40)
 NAVIGATION = SearchSettings(budget_tokens=10_000, margin=None)
 
@@ -99,8 +103,12 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> dict[str, Any
     work = WORK / collection.name / "trees" / tree.replace("/", "-")
     work.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    index = index_of(collection, work, rebuild=True, settings=settings)
     row: dict[str, Any] = {"collection": collection.name, "tree": tree, "queries": len(collection.queries)}
+    if tree.startswith(LIBRARIAN):
+        index, organising = organised(collection, work, settings)
+        row["organised"] = asdict(organising.organised())
+    else:
+        index = index_of(collection, work, rebuild=True, settings=settings)
     row |= {"commit": source_state()["commit"], "seconds": round(time.perf_counter() - started, 1)}
     with Lattice.open(index, model=None) as lattice:
         row |= _checked(lattice)
@@ -113,7 +121,7 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> dict[str, Any
         ("navigation", NAVIGATION, ("Recall@100", "nDCG@10")),
         ("lattice", SearchSettings(), ("nDCG@10",)),
     ):
-        result = _run(collection, method, settings_there, settings, work)
+        result = _run(collection, method, settings_there, settings, index)
         for measure in measures:
             of = result.values(measure)
             values[f"{method} {measure}"] = {query: round(value, 4) for query, value in of.items()}
@@ -123,8 +131,10 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> dict[str, Any
 
 def settings_of(tree: str) -> BuildSettings:
     """Give what builds the tree of that name."""
-    clusterer, structure, _ = tree.split("/")
-    return BuildSettings(clusterer=clusterer, structure=structure)
+    clusterer, structure, descriptions = tree.split("/")
+    if clusterer in {TOP_DOWN, LIBRARIAN}:
+        return BuildSettings(structure=structure, descriptions=descriptions, strategy="top-down")
+    return BuildSettings(clusterer=clusterer, structure=structure, descriptions=descriptions)
 
 
 def _checked(lattice: Lattice) -> dict[str, Any]:
@@ -164,7 +174,8 @@ def ceilings(bench: Bench, slates: Sequence[int] = SLATES) -> dict[str, float]:
     return {str(count): round(sum(each) / len(each), 4) for count, each in shares.items()}
 
 
-def _run(collection: Collection, method: str, how: SearchSettings, build: BuildSettings, work: Path) -> MethodResult:
+def _run(collection: Collection, method: str, how: SearchSettings, build: BuildSettings, index: Path) -> MethodResult:
+    work = index.parent
     plan = Plan(
         methods=[method],
         baseline=method,

@@ -8,6 +8,7 @@ from typing import Any
 from bench import TUNING
 from model_tables import SHORT, block, record
 
+from lattice.evaluate.losses import CAUSES
 from lattice.evaluate.tables import Table, number, signed
 
 _NAMES = tuple(SHORT.get(name, name) for name in TUNING)
@@ -85,6 +86,22 @@ def settled() -> str:
     return block(Table(header, tuple(rows)))
 
 
+def lost() -> str:
+    """Show what is lost of nDCG@10, by cause, when the whole budget is read."""
+    rows = []
+    for one in _budgets():
+        for method, causes in one["lost"].items():
+            told = {each["cause"]: f"{number(each['loss'])} ({each['documents']})" for each in causes}
+            name = SHORT.get(one["collection"], one["collection"])
+            rows.append((name, method, *(told.get(cause, "-") for cause in _lost())))
+    return block(Table(("nDCG@10 lost (documents)", "method", *_lost()), tuple(rows)))
+
+
+def _lost() -> list[str]:
+    there = {cause["cause"] for one in _budgets() for causes in one["lost"].values() for cause in causes}
+    return [cause for cause in CAUSES if cause in there]
+
+
 def _budgets() -> list[Mapping[str, Any]]:
     rows = {row["collection"]: row for row in record("budgets")["rows"]}
     return [rows[name] for name in TUNING if name in rows]
@@ -106,4 +123,5 @@ BLOCKS = {
     "budgets": budgets,
     "budget_differences": budget_differences,
     "settled": settled,
+    "lost": lost,
 }

@@ -40,7 +40,7 @@ class TopDown:
         units, rows = layered(units, rows, self.branching, self.seed, self.clusterer, self.most_units)
         if len(units) <= self.branching:
             return list(units)
-        texts = [self._shown(unit) for unit in units]
+        texts = [self.shown(unit) for unit in units]
         levels = self.organising.summaries(texts, self.report)
         if levels is not None:
             levels = [self._filled(one, unit) for one, unit in zip(levels, units, strict=True)]
@@ -62,7 +62,7 @@ class TopDown:
         own = [levels[place] for place in node.members] if levels is not None else []
         return Split(selected(own, self.branching), rows[list(node.members)], node.path)
 
-    def _shown(self, unit: Branch) -> str:
+    def shown(self, unit: Branch) -> str:
         """Give what a model is shown of a unit: what it is called and its first words, or its description."""
         if unit.passage is None:
             return self.extractive.describe(_group(unit))
