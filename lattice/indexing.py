@@ -15,6 +15,7 @@ from lattice.describing import DescribingModel, described_by, writing_for
 from lattice.embedding import Embedded, forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
 from lattice.index_builder.build import build, check_descriptions
+from lattice.jobs import Jobs
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
 from lattice.store.write import sole_writer, write
@@ -76,14 +77,16 @@ def index_folder(
     *,
     force: bool = False,
     model: DescribingModel | None = None,
+    jobs: Jobs | None = None,
 ) -> Built:
     """Build or refresh the index of `folder` at `path` (by default its place in the user's data folder).
 
     Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
     and files, and described by the same model) is left alone unless `force`. `model` writes the descriptions where
     `settings.descriptions` is "llm"; what it has written is kept beside the index as it comes, and not asked for again.
-    The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and, for the models
-    that the settings need, ModelProblem.
+    `jobs` says who does the work, and changes nothing about the index. The old index stays searchable until the new one
+    is complete. Raises CorpusProblem, IndexProblem, JobsProblem and, for the models that the settings need,
+    ModelProblem.
     """
     started = time.perf_counter()
     root = folder.expanduser().resolve()
@@ -95,11 +98,11 @@ def index_folder(
     if not force and old is not None and _is_fresh(old, target, root, chosen):
         return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
     vectors = passage_vectors(chosen, target, progress)
-    with sole_writer(target):
-        corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
+    with sole_writer(target), (jobs or Jobs()).workers() as workers:
+        corpus = read_corpus(root, chosen, _staged(progress, "reading"), target, workers)
         with writing_for(target, writer) if chosen.descriptions == "llm" else nullcontext() as writing:
             content = (corpus.documents, corpus.passages, corpus.skipped)
-            snapshot = build(str(root), *content, chosen, progress, vectors, writing)
+            snapshot = build(str(root), *content, chosen, progress, vectors, writing, workers)
             if progress is not None:
                 progress("writing", 0, 1)
             write(target, snapshot, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -11,6 +11,7 @@ from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
 from lattice.index_builder.summaries import label, summarizer_of
 from lattice.index_builder.written import written_summarizer_of
+from lattice.jobs import HERE, Workers
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.types import TFIDF, BuildSettings, Document, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
 
@@ -35,11 +36,13 @@ def build(
     progress: Progress | None = None,
     vectors_of: Vectors | None = None,
     writing: Writing | None = None,
+    workers: Workers = HERE,
 ) -> Snapshot:
     """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
 
     `vectors_of` makes the vectors where `settings` name another embedder than TF-IDF; `writing` has the model that
-    writes where `settings.descriptions` is "llm".
+    writes where `settings.descriptions` is "llm". `workers` do what can be done apart, and have no part in what comes
+    of it.
 
     Raises `UsageError` when `settings.branching` is below 2, for no tree has such nodes, and where `settings` name a
     clusterer, a structure or descriptions that there are not, or descriptions for which no model is there.
@@ -53,14 +56,12 @@ def build(
 
     report("vectors", 0, len(ordered))
     texts = [embedded_text(passage) for passage in ordered]
-    embedder, vectors = (vectors_of or _tfidf(settings))(texts, report)
+    embedder, vectors = (vectors_of or _tfidf(settings, workers))(texts, report)
     report("vectors", len(ordered), len(ordered))
 
-    report("tree", 0, len(ordered))
-    tree = grow(ordered, vectors, settings.branching, settings.seed, settings.clusterer, settings.structure)
-    report("tree", len(ordered), len(ordered))
+    tree = _grown(ordered, vectors, settings, report, workers)
 
-    nodes = _described(tree, ordered, _summarizer(ordered, vectors, settings, writing), report)
+    nodes = _described(tree, ordered, _summarizer(ordered, vectors, settings, writing, workers), report)
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),
@@ -73,15 +74,33 @@ def build(
     )
 
 
-def _tfidf(settings: BuildSettings) -> Vectors:
+def _tfidf(settings: BuildSettings, workers: Workers) -> Vectors:
     if settings.embedder != TFIDF:
         raise ValueError(f"the settings name the embedder {settings.embedder}: give what makes its vectors")
 
-    def vectors(texts: list[str], _report: Progress) -> tuple[dict[str, Array], Matrix]:
-        embedder, rows = fit_tfidf_svd(texts, settings.dimensions, settings.vocabulary, settings.seed)
+    def vectors(texts: list[str], report: Progress) -> tuple[dict[str, Array], Matrix]:
+        bounds = (settings.dimensions, settings.vocabulary, settings.seed)
+        embedder, rows = fit_tfidf_svd(texts, *bounds, workers, lambda done: report("vectors", done, len(texts)))
         return embedder.arrays(), rows
 
     return vectors
+
+
+def _grown(
+    passages: Sequence[Passage], vectors: Matrix, settings: BuildSettings, report: Progress, workers: Workers
+) -> Branch:
+    placed = 0
+
+    def done(more: int) -> None:
+        nonlocal placed
+        placed += more
+        report("tree", placed, len(passages))
+
+    report("tree", 0, len(passages))
+    bounds = (settings.branching, settings.seed, settings.clusterer, settings.structure)
+    tree = grow(passages, vectors, *bounds, workers, done)
+    report("tree", len(passages), len(passages))
+    return tree
 
 
 def embedded_text(passage: Passage) -> str:
@@ -96,9 +115,9 @@ def check_descriptions(name: str) -> None:
 
 
 def _summarizer(
-    passages: Sequence[Passage], vectors: Matrix, settings: BuildSettings, writing: Writing | None
+    passages: Sequence[Passage], vectors: Matrix, settings: BuildSettings, writing: Writing | None, workers: Workers
 ) -> Summarizer:
-    extractive = summarizer_of(passages, vectors, settings.description_words)
+    extractive = summarizer_of(passages, vectors, settings.description_words, workers)
     if settings.descriptions == "extractive":
         return extractive
     if writing is None:

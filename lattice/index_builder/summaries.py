@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lattice.jobs import HERE, Workers
 from lattice.tokens import STOPWORDS, normalise, stem, stems, tokens
 from lattice.types import BEFORE_TERMS, Matrix, Passage
 
@@ -32,6 +33,9 @@ TITLE_SHARE = 0.5
 MOST_TERMS = 14
 # A term held by one passage of several is that passage's; it must be shared by this many where a node has as many.
 SHARED_BY = 2
+
+# Texts whose terms are collected in one call: some tenths of a second.
+TOGETHER = 500
 
 # Web addresses are read by machines; their words (https, org, com) say nothing to a reader.
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+")
@@ -123,28 +127,56 @@ class ExtractiveSummarizer:
         return [self.lexicon.surfaces[term] for term in held[order[weights[order] > 0]][:MOST_TERMS]]
 
 
-def summarizer_of(passages: Sequence[Passage], vectors: Matrix, words: int) -> ExtractiveSummarizer:
+def summarizer_of(
+    passages: Sequence[Passage], vectors: Matrix, words: int, workers: Workers = HERE
+) -> ExtractiveSummarizer:
     """Make the summarizer of a corpus; `vectors` (n, d) belong to `passages`, `words` bounds a description."""
     titles = tuple(_name(passage) for passage in passages)
     texts = ["\n".join([passage.title, *passage.heading, passage.text]) for passage in passages]
-    return ExtractiveSummarizer(lexicon_of(texts), titles, vectors, words)
+    return ExtractiveSummarizer(lexicon_of(texts, workers), titles, vectors, words)
 
 
-def lexicon_of(texts: Sequence[str]) -> Lexicon:
+def lexicon_of(texts: Sequence[str], workers: Workers = HERE) -> Lexicon:
     """Collect the terms of `texts` that can describe: no stopwords, no bare numbers, no single letters."""
     ids: dict[str, int] = {}
     forms: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    held = []
-    for text in texts:
-        found = set()
-        for term, form in _forms(text):
-            number = ids.setdefault(term, len(ids))
-            forms[number][form] += 1
-            found.add(number)
-        held.append(np.array(sorted(found), dtype=np.int32))
+    held: list[Ids] = []
+    for part in workers.each(_collected, (texts[i : i + TOGETHER] for i in range(0, len(texts), TOGETHER))):
+        numbers = np.array([ids.setdefault(term, len(ids)) for term in part.forms], dtype=np.int32)
+        for number, counted in zip(numbers.tolist(), part.forms.values(), strict=True):
+            forms[number].update(counted)
+        ends = np.cumsum(part.sizes)
+        held += [np.sort(own) for own in np.split(numbers[part.held], ends)[: len(ends)]]
     counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
     surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
     return Lexicon(tuple(held), counts, surfaces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """The terms of some texts in the order in which they first came, and how often each is written in which form.
+
+    Text i holds the next `sizes[i]` of `held`, which are places among `forms`.
+    """
+
+    forms: dict[str, dict[str, int]]
+    sizes: npt.NDArray[np.int64]
+    held: Ids
+
+
+def _collected(texts: Sequence[str]) -> _Collected:
+    numbers: dict[str, int] = {}
+    forms: dict[str, dict[str, int]] = {}
+    sizes, held = list[int](), list[int]()
+    for text in texts:
+        found = set()
+        for term, form in _forms(text):
+            found.add(numbers.setdefault(term, len(numbers)))
+            written = forms.setdefault(term, {})
+            written[form] = written.get(form, 0) + 1
+        sizes.append(len(found))
+        held += found
+    return _Collected(forms, np.array(sizes, dtype=np.int64), np.array(held, dtype=np.int32))
 
 
 def with_terms(text: str, terms: Sequence[str], before: str) -> str:
