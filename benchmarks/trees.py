@@ -36,7 +36,7 @@ from lattice.index_builder.fill import target
 from lattice.index_builder.summaries import summarizer_of
 from lattice.models.embedders import TfidfSvd
 from lattice.store.store import Store
-from lattice.types import BuildSettings, Matrix, Passage
+from lattice.types import BuildSettings, Group, Matrix, Passage
 
 COLLECTIONS = ("pony-docs-rebuilt", "tldr-nl2bash", "scifact", "birco-doris-mae-dev")
 TREES = (
@@ -130,7 +130,7 @@ def numbered(corpus: Corpus, clusterer: str, structure: str) -> Numbered:
         tree.documents.append(frozenset(corpus.passages[leaf].document for leaf in branch.leaves()))
         tree.children.append([])
         below = [list(child.leaves()) for child in branch.children]
-        texts.append("" if branch.passage is not None else summarizer.describe(below, branch.headings))
+        texts.append("" if branch.passage is not None else summarizer.describe(Group(below, branch.headings)))
         tree.children[number] += [visit(child, depth + 1) for child in branch.children]
         return number
 

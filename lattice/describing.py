@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lattice.errors import ModelNotFound
-from lattice.index_builder.authors import Author, LocalAuthor, RemoteAuthor, Said, Writing
+from lattice.index_builder.authors import Author, Call, LocalAuthor, RemoteAuthor, Said, Writing
 from lattice.models.prompts import DESCRIBE_VERSION
 from lattice.models.registry import EMBEDDED_CURE, sha256_of
 from lattice.models.settings import EngineSettings
@@ -65,7 +65,7 @@ def writing_for(index: Path, chosen: DescribingModel) -> Iterator[Writing]:
 
 
 class LazyAuthor:
-    """Loads its model with the first description that is asked of it: where all are kept, none is."""
+    """Loads its model with the first call: where all results are kept, none is."""
 
     def __init__(self, chosen: DescribingModel) -> None:
         """Take the choice."""
@@ -73,11 +73,11 @@ class LazyAuthor:
         self._author: Author | None = None
         self._loaded: LlamaEngine | RemoteModel | None = None
 
-    def write(self, dynamic: str) -> Said:
-        """Write one description; ModelProblem where the model cannot."""
+    def answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Said]]:
+        """Yield the index of each call and what the model says, as they come; ModelProblem where the model cannot."""
         if self._author is None:
             self._author = self._open()
-        return self._author.write(dynamic)
+        return self._author.answers(calls)
 
     def close(self) -> None:
         """Free the model, or end the connections."""

@@ -7,7 +7,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lattice.corpus.read import read_corpus
 from lattice.corpus.walk import check_root
 from lattice.describing import DescribingModel, LazyAuthor
 from lattice.embedding import PassageVectors, passage_vectors
-from lattice.index_builder.authors import Author, Said, Writing
+from lattice.index_builder.authors import Author, Call, Said, Writing
 from lattice.index_builder.build import build, embedded_text
 from lattice.models.embedders import RARE_TERMS_UP_TO, terms_of
 from lattice.store.write import write
@@ -71,7 +71,7 @@ class _Trial:
     snapshot: Snapshot
     bytes: int
     seconds: float
-    shown: tuple[str, ...]
+    shown: tuple[Call, ...]
 
 
 def estimate(
@@ -153,7 +153,7 @@ def _tried(sample: Sequence[Passage], settings: BuildSettings, vectors: PassageV
     return _Trial(snapshot, path.stat().st_size, time.perf_counter() - started, tuple(author.shown))
 
 
-def _calls(shown: Sequence[str], model: DescribingModel, most: int, seed: int, report: Progress) -> _Calls:
+def _calls(shown: Sequence[Call], model: DescribingModel, most: int, seed: int, report: Progress) -> _Calls:
     """Ask the model for some of the descriptions, and measure what a mean one takes."""
     if not shown:
         return _Calls()
@@ -162,22 +162,27 @@ def _calls(shown: Sequence[str], model: DescribingModel, most: int, seed: int, r
     chosen = drawn.sample(shown, min(most, len(shown)))
     author = LazyAuthor(model)
     try:
-        author.write(chosen[0])  # loads the model, which a build does once
+        list(author.answers(chosen[:1]))  # loads the model, which a build does once
         usage = _asked(author, chosen, report)
     finally:
         author.close()
     # What is read grows with what is shown, of which all is known.
-    share = sum(map(len, shown)) / len(shown) / (sum(map(len, chosen)) / len(chosen))
+    share = _length(shown) / _length(chosen)
     count = len(chosen)
     return _Calls(usage.evaluated / count * share, usage.generated / count, usage.seconds / count, count)
 
 
-def _asked(author: Author, chosen: Sequence[str], report: Progress) -> Usage:
-    usage = Usage()
-    for done, dynamic in enumerate(chosen, start=1):
-        started = time.perf_counter()
-        said = author.write(dynamic)
+def _length(calls: Sequence[Call]) -> float:
+    """Give the mean number of characters that calls show."""
+    return sum(len(call.dynamic) for call in calls) / len(calls)
+
+
+def _asked(author: Author, chosen: Sequence[Call], report: Progress) -> Usage:
+    usage, started = Usage(), time.perf_counter()
+    for done, (_, said) in enumerate(author.answers(chosen), start=1):
+        # The time between two answers: a server writes several at once.
         usage += replace(said.usage, seconds=time.perf_counter() - started)
+        started = time.perf_counter()
         report("sample calls", done, len(chosen))
     return usage
 
@@ -186,11 +191,11 @@ class _Listener:
     """Writes nothing, so that the rule describes, and keeps what it was shown."""
 
     def __init__(self) -> None:
-        self.shown: list[str] = []
+        self.shown: list[Call] = []
 
-    def write(self, dynamic: str) -> Said:
-        self.shown.append(dynamic)
-        return _SaidNothing()
+    def answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Said]]:
+        self.shown += calls
+        return ((number, _SaidNothing()) for number in range(len(calls)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
@@ -342,16 +342,30 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A node that is to be described: the 0-based indices of the passages below each of its `children`.
+
+    `headings` are the author's names for the node; `described[i]` is the description, or label, of child i; `said` is
+    what a model has said of the node already, when it made it.
+    """
+
+    children: Sequence[Sequence[int]]
+    headings: Sequence[str] = ()
+    described: Sequence[str] = ()
+    said: str = ""
+
+    @property
+    def leaves(self) -> list[int]:
+        """The indices of all passages below, in order."""
+        return [leaf for child in self.children for leaf in child]
+
+
 class Summarizer(Protocol):
-    """Writes the description φ of an internal node; made for one corpus, whose passages it knows by their index."""
+    """Writes the descriptions φ of internal nodes; made for one corpus, whose passages it knows by their index."""
 
-    def describe(
-        self, children: Sequence[Sequence[int]], headings: Sequence[str] = (), described: Sequence[str] = ()
-    ) -> str:
-        """Describe a node by the 0-based indices of the passages below each child, and by what each child is called.
-
-        `headings` are the author's names for the node; `described[i]` is the description, or label, of child i.
-        """
+    def describe_all(self, groups: Sequence[Group]) -> Iterator[tuple[int, str]]:
+        """Yield the index of each group and its description, as they come."""
         ...
 
 

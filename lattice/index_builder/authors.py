@@ -1,26 +1,31 @@
-"""Who writes descriptions: a model file or a model on a server; what was written before is not asked for again."""
+"""Who writes for a build: a model file or a model on a server; what was written before is not asked for again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any, Protocol
 
-from lattice.models.prompts import (
-    DESCRIBE_STATIC,
-    DESCRIBE_SYSTEM,
-    DESCRIBE_VERSION,
-    Prompt,
-    Request,
-)
+from lattice.models.prompts import Prompt, Request
 from lattice.types import Usage, Written
 
-# Room for 40 words of English; a model that goes on behind them goes round in circles.
-MOST_TOKENS = 64
-# One line, of some length.
-ONE_LINE = r"root ::= [^\x00-\x1F\x7F]{20,360}"
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of a model: an instruction, which calls of a kind share, what this one shows, the answer's form.
+
+    `grammar` (GBNF) is the form for a model file, `schema` (JSON) for a server; a server may write twice the tokens.
+    """
+
+    system: str
+    static: str
+    dynamic: str
+    version: int
+    most_tokens: int
+    grammar: str | None = None
+    schema: Mapping[str, Any] | None = None
 
 
 class Said(Protocol):
@@ -52,40 +57,43 @@ class Engine(Protocol):
 class Asker(Protocol):
     """A model that answers requests (`models.remote.model.RemoteModel`)."""
 
-    def ask_all(self, questions: Sequence[Request]) -> Sequence[Said]:
-        """Answer the questions, in their order."""
+    def ask_each(self, questions: Sequence[Request]) -> Iterator[tuple[int, Said]]:
+        """Answer the questions, several at once; yield the index and answer of each as they come."""
         ...
 
 
 class Author(Protocol):
-    """A model that describes a group of documents, of which it is shown `dynamic`."""
+    """A model that answers calls."""
 
-    def write(self, dynamic: str) -> Said:
-        """Write one description; ModelProblem where the model cannot."""
+    def answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Said]]:
+        """Yield the index of each call and what the model says, as they come; ModelProblem where the model cannot."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalAuthor:
-    """A model file that writes; the kept KV state of the instruction serves every group."""
+    """A model file that writes; the kept KV state of an instruction serves all calls of its kind."""
 
     engine: Engine
 
-    def write(self, dynamic: str) -> Said:
-        """Write one line, always with the likeliest token."""
-        prompt = self.engine.prompt(DESCRIBE_SYSTEM, DESCRIBE_STATIC, dynamic)
-        return self.engine.generate(prompt, grammar=ONE_LINE, max_tokens=MOST_TOKENS)
+    def answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Said]]:
+        """Answer one call after the other, always with the likeliest token."""
+        for number, call in enumerate(calls):
+            prompt = self.engine.prompt(call.system, call.static, call.dynamic)
+            yield number, self.engine.generate(prompt, grammar=call.grammar, max_tokens=call.most_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteAuthor:
-    """A model on a server, which is sent what the prompt shows of the documents."""
+    """A model on a server, which is sent what the calls show of the documents."""
 
     model: Asker
 
-    def write(self, dynamic: str) -> Said:
-        """Ask the server; ServerProblem where it is away."""
-        return self.model.ask_all([Request(DESCRIBE_SYSTEM, DESCRIBE_STATIC + dynamic, None, 2 * MOST_TOKENS)])[0]
+    def answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Said]]:
+        """Ask the server, as many calls at once as it takes; ServerProblem where it is away."""
+        return self.model.ask_each(
+            [Request(one.system, one.static + one.dynamic, one.schema, 2 * one.most_tokens) for one in calls]
+        )
 
 
 class Results(Protocol):
@@ -111,7 +119,7 @@ class Results(Protocol):
 
 @dataclass(slots=True)
 class Writing:
-    """The descriptions of one build: asks `author` for what `results` does not hold yet, and counts.
+    """What is written for one build: asks `author` for what `results` does not hold yet, and counts.
 
     `identity` names the model, by what it is and not by where it lies.
     """
@@ -124,20 +132,33 @@ class Writing:
     kept: int = 0
     usage: Usage = field(default_factory=Usage)
 
-    def text_for(self, dynamic: str) -> str:
-        """Give what the model says of a group, from the results of an earlier call where there is one."""
-        key = key_of(self.identity, dynamic)
-        self.nodes += 1
-        found = self.results.get(key)
-        if found is not None:
-            self.kept += 1
-            return found
-        said = self.author.write(dynamic)
-        # What was cut off the prompt was the instruction: such an answer is as good as none.
-        text = "" if said.usage.trimmed else said.text
-        self.results.put(key, text, said.usage)
-        self.usage += said.usage
-        return text
+    def texts(self, calls: Sequence[Call]) -> Iterator[tuple[int, str]]:
+        """Yield the index of each call and what the model says to it, from an earlier call's result where there is one.
+
+        A result is kept for good before it is yielded. Equal calls are made once.
+        """
+        asked: dict[str, list[int]] = {}
+        for number, call in enumerate(calls):
+            key = key_of(self.identity, call)
+            found = self.results.get(key)
+            if found is None:
+                asked.setdefault(key, []).append(number)
+            else:
+                self.kept += 1
+                yield number, found
+        keys = list(asked)
+        for at, said in self.author.answers([calls[asked[key][0]] for key in keys]) if keys else ():
+            # What was cut off the prompt was the instruction: such an answer is as good as none.
+            text = "" if said.usage.trimmed else said.text
+            self.results.put(keys[at], text, said.usage)
+            self.usage += said.usage
+            self.kept += len(asked[keys[at]]) - 1
+            for number in asked[keys[at]]:
+                yield number, text
+
+    def apart(self) -> Writing:
+        """Give one that asks the same author and counts by itself."""
+        return Writing(self.author, self.identity, self.results)
 
     def written(self) -> Written:
         """Give the counts."""
@@ -149,7 +170,6 @@ class Writing:
         return (self.results.problem,) if self.results.problem else ()
 
 
-def key_of(identity: str, dynamic: str) -> str:
+def key_of(identity: str, call: Call) -> str:
     """Give the name of a call: the SHA-256 of all that its result depends on."""
-    parts = (identity, DESCRIBE_VERSION, DESCRIBE_SYSTEM, DESCRIBE_STATIC, dynamic, ONE_LINE, MOST_TOKENS)
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([identity, *astuple(call)]).encode()).hexdigest()

@@ -15,13 +15,16 @@ from lattice.types import Matrix, NodeKind
 class Branch:
     """A node that has no number yet: its children in order, or the 0-based index of its passage.
 
-    `headings` are what the author called it: the title of a document, the headings that a section holds.
+    `headings` are what the author called it: the title of a document, the headings that a section holds. `name` and
+    `said` are what a model called it and said of it, when it made it.
     """
 
     kind: NodeKind
     children: tuple[Branch, ...] = ()
     passage: int | None = None
     headings: tuple[str, ...] = ()
+    name: str = ""
+    said: str = ""
 
     def leaves(self) -> Iterator[int]:
         """Yield the indices of the passages below, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lattice.errors import UsageError
@@ -13,7 +14,7 @@ from lattice.index_builder.summaries import label, summarizer_of
 from lattice.index_builder.written import written_summarizer_of
 from lattice.jobs import HERE, Workers
 from lattice.models.embedders import fit_tfidf_svd
-from lattice.types import TFIDF, BuildSettings, Document, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
+from lattice.types import TFIDF, BuildSettings, Document, Group, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
 
 if TYPE_CHECKING:
     from lattice.models.embedders import Array
@@ -125,28 +126,72 @@ def _summarizer(
     return written_summarizer_of(passages, extractive, writing)
 
 
+@dataclass(slots=True)
+class _Planned:
+    """A branch that has its place: the indices of its parent and children among all, its depth, and its height."""
+
+    branch: Branch
+    parent: int | None
+    depth: int
+    children: list[int] = field(default_factory=list)
+    height: int = 0
+
+
 def _described(tree: Branch, passages: Sequence[Passage], summarizer: Summarizer, report: Progress) -> tuple[Node, ...]:
     """Number the branches parents first, each subtree in one stretch, and describe them, children first."""
-    numbers, described, total = itertools.count(1), itertools.count(1), _inner(tree)
+    plan = _plan(tree)
+    texts = [label(passages[one.branch.passage]) if one.branch.passage is not None else "" for one in plan]
+    inner = [number for number, one in enumerate(plan) if one.branch.passage is None]
+    report("descriptions", 0, len(inner))
+    done = itertools.count(1)
+    for _, level in itertools.groupby(sorted(inner, key=lambda at: plan[at].height), lambda at: plan[at].height):
+        numbers = list(level)
+        for at, text in summarizer.describe_all([_group(plan, number, texts) for number in numbers]):
+            texts[numbers[at]] = text
+            report("descriptions", next(done), len(inner))
+    counts = _counts(plan)
+    return tuple(
+        Node(
+            number + 1,
+            None if one.parent is None else one.parent + 1,
+            one.branch.kind,
+            text,
+            counts[number],
+            one.depth,
+            None if one.branch.passage is None else one.branch.passage + 1,
+        )
+        for number, (one, text) in enumerate(zip(plan, texts, strict=True))
+    )
 
-    def visit(branch: Branch, parent: int | None, depth: int) -> list[Node]:
-        own = next(numbers)
-        if branch.passage is not None:
-            text = label(passages[branch.passage])
-            return [Node(own, parent, branch.kind, text, 1, depth, branch.passage + 1)]
-        subtrees = [visit(child, own, depth + 1) for child in branch.children]
-        leaves = [list(child.leaves()) for child in branch.children]
-        text = summarizer.describe(leaves, branch.headings, [subtree[0].description for subtree in subtrees])
-        report("descriptions", next(described), total)
-        node = Node(own, parent, branch.kind, text, sum(map(len, leaves)), depth)
-        return [node, *itertools.chain.from_iterable(subtrees)]
 
-    report("descriptions", 0, total)
-    return tuple(visit(tree, None, 0))
+def _plan(tree: Branch) -> list[_Planned]:
+    plan: list[_Planned] = []
+
+    def visit(branch: Branch, parent: int | None, depth: int) -> int:
+        number = len(plan)
+        plan.append(one := _Planned(branch, parent, depth))
+        one.children = [visit(child, number, depth + 1) for child in branch.children]
+        one.height = max((plan[child].height + 1 for child in one.children), default=0)
+        return number
+
+    visit(tree, None, 0)
+    return plan
 
 
-def _inner(branch: Branch) -> int:
-    return int(branch.passage is None) + sum(map(_inner, branch.children))
+def _group(plan: Sequence[_Planned], number: int, texts: Sequence[str]) -> Group:
+    one = plan[number]
+    leaves = [list(plan[child].branch.leaves()) for child in one.children]
+    return Group(leaves, one.branch.headings, [texts[child] for child in one.children], one.branch.said)
+
+
+def _counts(plan: Sequence[_Planned]) -> list[int]:
+    """Give the number of passages below each."""
+    counts = [int(one.branch.passage is not None) for one in plan]
+    for number in range(len(plan) - 1, 0, -1):
+        parent = plan[number].parent
+        assert parent is not None  # only the first has none
+        counts[parent] += counts[number]
+    return counts
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

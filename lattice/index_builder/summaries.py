@@ -12,13 +12,15 @@ import numpy.typing as npt
 
 from lattice.jobs import HERE, Workers
 from lattice.tokens import STOPWORDS, normalise, stem, stems, tokens
-from lattice.types import BEFORE_TERMS, Matrix, Passage
+from lattice.types import BEFORE_TERMS, Group, Matrix, Passage
 
 BETWEEN_TITLES = "; "
 # What an author has named is judged by that name as well, so its terms are told in the same breath, and fewer of them.
 BEFORE_NAMED = ": "
 NAMED_WORDS = 20
 BETWEEN_TERMS = ", "
+# Terms behind a sentence. Not BEFORE_TERMS: a judge that reads terms alone would not read what the model has written.
+BEFORE_MORE = " — also: "
 BETWEEN_HEADINGS = " › "
 CUT = "…"
 # What an empty corpus is called.
@@ -68,21 +70,23 @@ class ExtractiveSummarizer:
     vectors: Matrix
     words: int
 
-    def describe(
-        self,
-        children: Sequence[Sequence[int]],
-        headings: Sequence[str] = (),
-        described: Sequence[str] = (),  # noqa: ARG002
-    ) -> str:
-        """Describe a node in at most `words` words by the passages below each of its children (their 0-based indices).
+    def describe_all(self, groups: Sequence[Group]) -> Iterator[tuple[int, str]]:
+        """Yield the index of each group and its description."""
+        for number, group in enumerate(groups):
+            yield number, self.describe(group)
 
-        `headings` are what the author calls the node, if anything; they come first, and in place of titles. What the
-        children are called has no part in it.
+    def describe(self, group: Group) -> str:
+        """Describe a node in at most `words` words by the passages below each of its children.
+
+        What the author calls the node, if anything, comes first, and in place of titles; behind what a model has said
+        of it stand terms. What the children are called has no part in it.
         """
-        leaves = [leaf for child in children for leaf in child]
+        leaves, headings = group.leaves, group.headings
         if not leaves:
             return NOTHING
-        names = [*headings] or [self.titles[leaf] for leaf in self._representatives(children, leaves)]
+        if group.said:
+            return with_terms(group.said, self.terms(leaves, group.said), BEFORE_MORE)
+        names = [*headings] or [self.titles[leaf] for leaf in self._representatives(group.children, leaves)]
         words, before = (min(self.words, NAMED_WORDS), BEFORE_NAMED) if headings else (self.words, BEFORE_TERMS)
         titles = BETWEEN_TITLES.join(_within(_distinct(names), max(1, int(words * TITLE_SHARE))))
         left = words - _length(titles) - _length(before)

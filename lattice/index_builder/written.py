@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lattice.index_builder.authors import Writing
-from lattice.index_builder.summaries import BETWEEN_TITLES, CUT, ExtractiveSummarizer, named, with_terms
+from lattice.index_builder.authors import Call, Writing
+from lattice.index_builder.summaries import (
+    BEFORE_MORE,
+    BETWEEN_TITLES,
+    CUT,
+    ExtractiveSummarizer,
+    named,
+    with_terms,
+)
 from lattice.models.embedders import terms_of
-from lattice.models.prompts import DESCRIBE_STATIC, DESCRIBE_SYSTEM, describe_dynamic
-from lattice.types import BEFORE_TERMS, Passage
+from lattice.models.prompts import DESCRIBE_STATIC, DESCRIBE_SYSTEM, DESCRIBE_VERSION, describe_dynamic
+from lattice.types import BEFORE_TERMS, Group, Passage
 
-# Terms behind a sentence. Not BEFORE_TERMS: a judge that reads terms alone would not read what the model has written.
-BEFORE_MORE = " — also: "
 MOST_WORDS = 40
+# Room for as many words of English; a model that goes on behind them goes round in circles.
+MOST_TOKENS = 64
+# One line, of some length.
+ONE_LINE = r"root ::= [^\x00-\x1F\x7F]{20,360}"
 # Shorter than it was asked for, a sentence may still say something; below this it says less than a title.
 FEWEST_WORDS = 6
 # A child is shown by so many words, and all of them by so many bytes (a token has one or more): they fit any context.
@@ -34,6 +43,17 @@ _SENTENCE_END = re.compile(r"[.!?。！？](?=\s|$|[\u3040-\u9fff])")
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """A group that a model is asked about: its number, and what the model is shown of it."""
+
+    number: int
+    group: Group
+    name: str
+    shown: tuple[str, ...]
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LLMSummarizer:
     """Describes nodes by what a model says of their children; made once for a corpus.
 
@@ -45,22 +65,36 @@ class LLMSummarizer:
     openings: Sequence[str]
     writing: Writing
 
-    def describe(
-        self, children: Sequence[Sequence[int]], headings: Sequence[str] = (), described: Sequence[str] = ()
-    ) -> str:
-        """Describe a node in a sentence of at most 40 words, behind its author's name if any, and with its terms."""
-        leaves = [leaf for child in children for leaf in child]
-        if not leaves:
-            return self.extractive.describe(children, headings)
-        name = named(headings, NAME_WORDS)
-        shown = self._shown(children, described)
-        terms = self.extractive.terms(leaves)
-        summary = cut(self.writing.text_for(describe_dynamic(shown, terms, name)))
-        if flaw(summary, [name, *shown, *terms]) is not None:
+    def describe_all(self, groups: Sequence[Group]) -> Iterator[tuple[int, str]]:
+        """Yield the index of each group and its description, those first that need no new call.
+
+        That is a sentence of at most 40 words, behind the author's name for the node if any, and the node's terms.
+        """
+        calls: list[Call] = []
+        asked: list[_Asked] = []
+        for number, group in enumerate(groups):
+            if group.said or not group.leaves:
+                yield number, self.extractive.describe(group)
+                continue
+            one = _Asked(
+                number,
+                group,
+                named(group.headings, NAME_WORDS),
+                tuple(self._shown(group.children, group.described)),
+                tuple(self.extractive.terms(group.leaves)),
+            )
+            asked.append(one)
+            calls.append(describing_call(describe_dynamic(one.shown, one.terms, one.name)))
+        self.writing.nodes += len(calls)
+        for at, said in self.writing.texts(calls):
+            yield asked[at].number, self._finished(asked[at], cut(said))
+
+    def _finished(self, asked: _Asked, summary: str) -> str:
+        if flaw(summary, [asked.name, *asked.shown, *asked.terms]) is not None:
             self.writing.by_rule += 1
-            return self.extractive.describe(children, headings)
-        text = name + BETWEEN_TITLES + summary if name else summary
-        return with_terms(text, self.extractive.terms(leaves, text), BEFORE_MORE)
+            return self.extractive.describe(asked.group)
+        text = asked.name + BETWEEN_TITLES + summary if asked.name else summary
+        return with_terms(text, self.extractive.terms(asked.group.leaves, text), BEFORE_MORE)
 
     def _shown(self, children: Sequence[Sequence[int]], described: Sequence[str]) -> list[str]:
         """Give a line for each child: its description without the terms; of a passage also its first words."""
@@ -81,6 +115,11 @@ def written_summarizer_of(
     """Make the summarizer of a corpus, of which `extractive` is the other."""
     openings = tuple(" ".join(passage.text[:PROMPT_BYTES].split()[:CHILD_WORDS]) for passage in passages)
     return LLMSummarizer(extractive, openings, writing)
+
+
+def describing_call(dynamic: str) -> Call:
+    """Give what is asked of a model about one group, of which it is shown `dynamic`."""
+    return Call(DESCRIBE_SYSTEM, DESCRIBE_STATIC, dynamic, DESCRIBE_VERSION, MOST_TOKENS, ONE_LINE)
 
 
 def cut(said: str) -> str:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
-from lattice.index_builder.authors import Writing
+from lattice.index_builder.authors import Call, Writing
 from lattice.index_builder.build import build
-from lattice.index_builder.summaries import ExtractiveSummarizer, summarizer_of
+from lattice.index_builder.summaries import BEFORE_MORE, ExtractiveSummarizer, summarizer_of
 from lattice.index_builder.written import (
-    BEFORE_MORE,
     CHILD_WORDS,
     MOST_WORDS,
     PROMPT_BYTES,
@@ -19,7 +19,7 @@ from lattice.index_builder.written import (
 )
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.models.prompts import DESCRIBE_STATIC
-from lattice.types import BuildSettings, Passage, Usage
+from lattice.types import BuildSettings, Group, Passage, Usage
 from tests.index_builder.corpora import small_corpus
 
 
@@ -37,9 +37,10 @@ class ScriptedAuthor:
     shown: list[str] = field(default_factory=list)
     trimmed: int = 0
 
-    def write(self, dynamic: str) -> Wrote:
-        self.shown.append(dynamic)
-        return Wrote(self.answer, Usage(evaluated=10, generated=5, calls=1, trimmed=self.trimmed))
+    def answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Wrote]]:
+        for number, call in enumerate(calls):
+            self.shown.append(call.dynamic)
+            yield number, Wrote(self.answer, Usage(evaluated=10, generated=5, calls=1, trimmed=self.trimmed))
 
 
 @dataclass
@@ -63,6 +64,12 @@ def extractive_of(corpus: list[Passage]) -> ExtractiveSummarizer:
     return summarizer_of(corpus, vectors, 40)
 
 
+def described(made: LLMSummarizer, group: Group) -> str:
+    ((number, text),) = made.describe_all([group])
+    assert number == 0
+    return text
+
+
 def summarizer(corpus: list[Passage], author: ScriptedAuthor) -> LLMSummarizer:
     return written_summarizer_of(corpus, extractive_of(corpus), Writing(author, "model", KeptHere()))
 
@@ -72,7 +79,7 @@ def test_a_description_is_the_sentence_and_the_terms() -> None:
     words = corpus[0].text.split()[:4]
     author = ScriptedAuthor(f"What is told here of {' and '.join(words)} in some more words.")
     made = summarizer(corpus, author)
-    description = made.describe([[0], [4], [8]], described=["one", "two", "three"])
+    description = described(made, Group([[0], [4], [8]], described=["one", "two", "three"]))
     sentence, _, terms = description.partition(BEFORE_MORE)
     assert sentence == author.answer
     said = set(sentence.lower().split())
@@ -84,7 +91,7 @@ def test_a_description_is_the_sentence_and_the_terms() -> None:
 def test_a_model_is_shown_what_the_children_are_called_and_the_first_words_of_passages() -> None:
     corpus, author = small_corpus(), ScriptedAuthor()
     made = summarizer(corpus, author)
-    made.describe([[0], [4, 8]], ["Chapter one"], ["its label", f"A summary.{BEFORE_MORE}not, these"])
+    described(made, Group([[0], [4, 8]], ["Chapter one"], ["its label", f"A summary.{BEFORE_MORE}not, these"]))
     shown = author.shown[0]
     assert shown.startswith("Name: Chapter one\nDocuments:\n- its label: ")
     assert " ".join(corpus[0].text.split()[:5]) in shown
@@ -95,8 +102,8 @@ def test_a_model_is_shown_what_the_children_are_called_and_the_first_words_of_pa
 def test_however_many_and_long_the_children_are_the_prompt_stays_short() -> None:
     corpus, author = small_corpus(), ScriptedAuthor()
     made = summarizer(corpus, author)
-    made.describe([[i % 16] for i in range(100)], described=["木" * 500] * 100)
-    made.describe([[0], [1, 2]], described=["word " * 500] * 2)
+    described(made, Group([[i % 16] for i in range(100)], described=["木" * 500] * 100))
+    described(made, Group([[0], [1, 2]], described=["word " * 500] * 2))
     assert all(len(shown.encode()) < PROMPT_BYTES + 1_000 for shown in author.shown)
     assert author.shown[1].count("word") == 2 * CHILD_WORDS
 
@@ -106,27 +113,28 @@ def test_what_cannot_be_used_is_replaced_by_rule_and_counted() -> None:
     extractive = extractive_of(corpus)
     for answer in ("", "word word word word word word word word", "Nothing that was shown stands in these words."):
         made = summarizer(corpus, ScriptedAuthor(answer))
-        assert made.describe([[0], [4]], described=["a", "b"]) == extractive.describe([[0], [4]])
+        assert described(made, Group([[0], [4]], described=["a", "b"])) == extractive.describe(Group([[0], [4]]))
         assert made.writing.written().by_rule == 1
 
 
 def test_an_answer_to_a_prompt_that_was_cut_is_none() -> None:
     corpus = small_corpus()
     made = summarizer(corpus, ScriptedAuthor(corpus[0].text, trimmed=1))
-    made.describe([[0], [4]], described=["a", "b"])
+    described(made, Group([[0], [4]], described=["a", "b"]))
     assert made.writing.written().by_rule == 1
 
 
 def test_an_empty_corpus_asks_no_model() -> None:
     author = ScriptedAuthor()
-    assert summarizer([], author).describe([]) == "(nothing indexed)"
+    assert described(summarizer([], author), Group([])) == "(nothing indexed)"
     assert not author.shown
 
 
 def test_the_author_of_the_documents_comes_first() -> None:
     corpus = small_corpus()
     made = summarizer(corpus, ScriptedAuthor("All there is to say of a baker who kneads dough."))
-    assert made.describe([[0], [4]], ["Chapter one"], ["a", "b"]).startswith("Chapter one; All there is to say of ")
+    found = described(made, Group([[0], [4]], ["Chapter one"], ["a", "b"]))
+    assert found.startswith("Chapter one; All there is to say of ")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +178,14 @@ def test_flaws_are_known(summary: str, expected: str | None) -> None:
 
 def test_the_instruction_itself_is_no_description() -> None:
     assert flaw(DESCRIBE_STATIC, ["the moon", "subjects of a sentence"]) is not None
+
+
+def test_what_a_model_has_said_already_is_not_asked_for() -> None:
+    author = ScriptedAuthor()
+    made = summarizer(small_corpus(), author)
+    groups = [Group([[4], [5]], described=["a", "b"]), Group([[0], [1]], said="Bread: how it is baked.")]
+    assert [number for number, _ in made.describe_all(groups)] == [1, 0]
+    assert len(author.shown) == made.writing.nodes == 1
 
 
 def test_a_build_asks_bottom_up_and_a_second_one_asks_nothing() -> None:

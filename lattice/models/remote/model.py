@@ -158,6 +158,15 @@ class RemoteModel:
             raise OutOfTime(sum((said.usage for said in found.values()), spent)) from None
         return [found[i] for i in range(len(questions))]
 
+    def ask_each(self, questions: Sequence[Request]) -> Iterator[tuple[int, Said]]:
+        """Ask questions as `ask_all` does, and yield the index and answer of each as they come."""
+        wire = self._wire = self._wire or Wire(self.server)
+        patience = Patience(None, threading.Event())
+        workers = min(self.server.concurrency, len(questions))
+        return _as_they_come(
+            lambda one: self._ask(wire, one, patience), questions, workers, patience, queue.SimpleQueue()
+        )
+
     def _ask(self, wire: Wire, question: Request, patience: Patience) -> Said:
         started = time.monotonic()
         model = self._chosen(wire, patience)
