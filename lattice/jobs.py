@@ -130,7 +130,9 @@ def _run(
     from joblib import Parallel, delayed
 
     # Large arrays go through the pipe: files in their stead would be left where a process is killed.
-    parallel = Parallel(count, return_as="generator_unordered", batch_size=1, max_nbytes=None, **_quiet())
+    # What cannot give results as they come, such as Ray, gives them in the end.
+    as_they_come = "generator_unordered" if getattr(_backend(), "supports_return_generator", False) else "list"
+    parallel = Parallel(count, return_as=as_they_come, batch_size=1, max_nbytes=None, **_quiet())
     # In a tuple: a large item by itself would be put on one worker of a Dask cluster, and be lost with it.
     found = parallel(delayed(_call)(function, pair) for pair in calls)
     try:
@@ -138,6 +140,8 @@ def _run(
             try:
                 take(number, result)
             except BaseException as error:  # Ctrl-C above all; thrown in, it ends the workers at once
+                if as_they_come == "list":
+                    raise
                 found.throw(error)
     except Exception as error:
         if type(error).__name__ == "KilledWorker":  # of Dask, which has begun the call again on several workers
@@ -192,9 +196,13 @@ def _effective(count: int | None) -> int:
 
 def _is_local() -> bool:
     """Whether joblib is set to its own processes, and not to a cluster or what else was registered."""
+    return type(_backend()).__name__ == "LokyBackend"
+
+
+def _backend() -> object:
     from joblib.parallel import get_active_backend
 
-    return type(get_active_backend()[0]).__name__ == "LokyBackend"
+    return get_active_backend()[0]
 
 
 def _quiet() -> dict[str, Any]:

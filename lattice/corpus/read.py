@@ -100,7 +100,7 @@ def _parts(root: Path, files: Sequence[Found], settings: BuildSettings, workers:
 def _read(part: _Part) -> list[_Read | Skipped]:
     if not part.root.is_dir():
         raise CorpusProblem(
-            f"There is no folder {part.root} on {platform.node()}. Every machine that reads must see it under this path."
+            f"There is no folder {part.root} on {platform.node()}: every machine must see it under this path."
         )
     found: list[_Read | Skipped] = []
     for name in part.names:
