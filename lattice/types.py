@@ -97,7 +97,7 @@ class Skipped:
 
 # Raise it with every change that makes another index of the same files and settings: in the readers, the tokeniser, the
 # passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 TFIDF = "tfidf"  # the embedder that needs no model
 MODEL_ARRAY = "gguf"  # where it is among an index's arrays, a model made the vectors: the record of which
 

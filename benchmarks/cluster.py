@@ -1,4 +1,4 @@
-"""Compare a build on a Dask cluster with one of one process:  python benchmarks/distributed.py [--passages N] [--save]
+"""Compare a build on a Dask cluster with one of one process:  python benchmarks/cluster.py [--passages N] [--save]
 
 The corpus is that of scale.py. It is built by this process alone, by a local cluster of two workers of one thread each,
 and by such a cluster of which one worker is killed while the tree grows. Each build runs in a process of its own and is
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--structure", default=BuildSettings().structure)
     parser.add_argument("--whole", type=int, default=grafting.WHOLE_UP_TO)
     parser.add_argument("--part", type=int, default=grafting.PART_UP_TO)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/distributed.json")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/cluster.json")
     parser.add_argument("--child", choices=HOW, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -61,7 +61,7 @@ def main() -> None:
     print("the same index, to the byte" if same else "DIFFERENT INDEXES")
     if options.save:
         found = {"lattice": source_state(), "workers": WORKERS, "same": same, "rows": rows}
-        (RESULTS / "distributed.json").write_text(json.dumps(found, indent=1) + "\n")
+        (RESULTS / "cluster.json").write_text(json.dumps(found, indent=1) + "\n")
     sys.exit(not same)
 
 
@@ -72,7 +72,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     entered, stage, killed = time.perf_counter(), "starting", 0
     with ExitStack() as until_the_end:
-        cluster, workers = None, HERE
+        cluster: Any = None
+        workers = HERE
         if options.child != HOW[0]:
             cluster = until_the_end.enter_context(_cluster())
             workers = until_the_end.enter_context(Jobs(dask=cluster.scheduler_address).workers())
