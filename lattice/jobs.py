@@ -132,7 +132,7 @@ def _run(
     # Large arrays go through the pipe: files in their stead would be left where a process is killed.
     # What cannot give results as they come, such as Ray, gives them in the end.
     as_they_come = "generator_unordered" if getattr(_backend(), "supports_return_generator", False) else "list"
-    parallel = Parallel(count, return_as=as_they_come, batch_size=1, max_nbytes=None, **_quiet())
+    parallel = Parallel(count, return_as=as_they_come, batch_size=1, max_nbytes=None, **_bound())
     # In a tuple: a large item by itself would be put on one worker of a Dask cluster, and be lost with it.
     found = parallel(delayed(_call)(function, pair) for pair in calls)
     try:
@@ -205,15 +205,26 @@ def _backend() -> object:
     return get_active_backend()[0]
 
 
-def _quiet() -> dict[str, Any]:
-    """Keep processes of this machine from answering Ctrl-C themselves: it is this one's to end them."""
-    return {"initializer": _ignore_interrupt} if _is_local() else {}
+def _bound() -> dict[str, Any]:
+    """Bind processes of this machine to this one: it alone answers Ctrl-C, and they end with it, however it ends."""
+    return {"initializer": _bind} if _is_local() else {}
 
 
-def _ignore_interrupt() -> None:
+def _bind() -> None:
+    import os
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    import os
+    import time
+
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _dismiss() -> None:

@@ -54,7 +54,11 @@ def refuse(number: int) -> int:
 
 def children() -> list[int]:
     """Give the workers that this process has started and that live; joblib's own helper stays to the end."""
-    return [one.pid for one in psutil.Process().children() if any("LokyProcess" in word for word in one.cmdline())]
+    return [one.pid for one in workers_of(psutil.Process())]
+
+
+def workers_of(parent: psutil.Process) -> list[psutil.Process]:
+    return [one for one in parent.children() if any("LokyProcess" in word for word in one.cmdline())]
 
 
 @pytest.fixture(name="low")
@@ -119,6 +123,19 @@ def test_processes_that_go_on_dying_are_given_up_with_the_cure() -> None:
     with Jobs(2).workers() as workers, pytest.raises(JobsProblem, match=r"died 3 times.*fewer --jobs"):
         workers.each(die, range(4))
     assert not children()
+
+
+def test_processes_end_with_the_one_that_they_work_for() -> None:
+    code = "import time; from lattice.jobs import *\nwith Jobs(2).workers() as two: two.each(time.sleep, [60, 60])"
+    parent = psutil.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 20
+    while len(found := workers_of(parent)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(found) == 2
+    time.sleep(1)  # until they have begun
+    parent.kill()
+    parent.wait()
+    assert psutil.wait_procs(found, timeout=20)[1] == []
 
 
 def test_an_error_of_a_call_arrives_as_it_is() -> None:
