@@ -154,7 +154,7 @@ def _run(
 
 def _call(function: Callable[[Item], Result], pair: tuple[int, Item]) -> tuple[int, Result]:
     number, item = pair
-    with _one_thread:
+    with one_thread:
         return number, function(item)
 
 
@@ -169,10 +169,12 @@ class _OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                import numpy  # noqa: F401 - what is not loaded cannot be limited
+                # Each has a BLAS of its own, and what is not loaded cannot be limited.
+                import numpy  # noqa: F401
+                import scipy.linalg  # noqa: F401
                 from threadpoolctl import threadpool_limits
 
-                self._limits = threadpool_limits(1)
+                self._limits = threadpool_limits(1, user_api="blas")
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -183,7 +185,7 @@ class _OneThread:
                 self._limits = None
 
 
-_one_thread = _OneThread()
+one_thread = _OneThread()
 
 
 def _effective(count: int | None) -> int:

@@ -73,7 +73,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "llama_cpp": "models/llama",
     "hnswlib": "index_builder/neighbours.py",
     "sklearn": "models/embedders.py",
-    "scipy": ("index_builder", "models/embedders.py"),
+    "scipy": ("index_builder", "models/embedders.py", "jobs.py"),
     "joblib": "jobs.py",
     "threadpoolctl": "jobs.py",
     "dask": "jobs.py",

@@ -12,7 +12,7 @@ from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
 from lattice.index_builder.summaries import label, summarizer_of
 from lattice.index_builder.written import written_summarizer_of
-from lattice.jobs import HERE, Workers
+from lattice.jobs import HERE, Workers, one_thread
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.types import TFIDF, BuildSettings, Document, Group, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
 
@@ -52,7 +52,22 @@ def build(
         raise UsageError(f"branching is {settings.branching}, but a node needs room for 2 children; give 2 or more")
     check_methods(settings.clusterer, settings.structure)
     check_descriptions(settings.descriptions)
-    report = progress or _silent
+    # More threads of BLAS add up in another order: the index would depend on the machine, and on who shares the work.
+    with one_thread:
+        return _built(root, documents, passages, skipped, settings, progress or _silent, vectors_of, writing, workers)
+
+
+def _built(
+    root: str,
+    documents: Sequence[Document],
+    passages: Sequence[Passage],
+    skipped: Sequence[Skipped],
+    settings: BuildSettings,
+    report: Progress,
+    vectors_of: Vectors | None,
+    writing: Writing | None,
+    workers: Workers,
+) -> Snapshot:
     ordered = tuple(sorted(passages, key=lambda passage: (passage.document, passage.position)))
 
     report("vectors", 0, len(ordered))
