@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lattice.errors import ModelNotFound
-from lattice.index_builder.authors import Author, Call, LocalAuthor, RemoteAuthor, Said, Writing
-from lattice.index_builder.organising import Organising
+from lattice.index_builder.authors import Author, Call, LocalAuthor, RemoteAuthor, Said, Writing, Written
+from lattice.index_builder.organising import Organised, Organising
 from lattice.models.gguf import read_gguf
 from lattice.models.prompts import DESCRIBE_VERSION, ORGANISE_VERSION
 from lattice.models.registry import EMBEDDED_CURE, sha256_of
 from lattice.models.settings import EngineSettings
 from lattice.store.cache import ResultCache, cache_of
-from lattice.types import BuildSettings, Organised, Written
+from lattice.types import BuildSettings
 
 if TYPE_CHECKING:
     from lattice.models.llama.engine import LlamaEngine

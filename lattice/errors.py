@@ -15,6 +15,7 @@ LatticeError
 │   ├── DownloadFailed      a model that was asked for did not come
 │   └── MissingExtra        an optional library is not installed
 ├── SessionProblem          the record of a session is missing, damaged or cannot be read        exit code 3
+├── JobsProblem             the workers of a build died, or their cluster is away                exit code 3
 └── CorpusProblem                                                                        exit code 3
     └── UnreadableFile      one file cannot be read (a walk reports and skips it)
 """
@@ -90,6 +91,10 @@ class MissingExtra(ModelProblem):
 
 class SessionProblem(LatticeError):
     """The record of a session is missing, damaged or cannot be read; the message names the file."""
+
+
+class JobsProblem(LatticeError):
+    """The processes or the cluster that a build's work was handed to died, or cannot be used."""
 
 
 class CorpusProblem(LatticeError):

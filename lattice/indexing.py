@@ -13,11 +13,14 @@ from lattice.corpus.walk import check_root
 from lattice.describing import DescribingModel, described_by, organised_by, writers_for
 from lattice.embedding import Embedded, forget_begun, has_same_model, passage_vectors, settled
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew
+from lattice.index_builder.authors import Written
 from lattice.index_builder.build import build, check_names
+from lattice.index_builder.organising import Organised
+from lattice.jobs import Jobs
 from lattice.store.places import index_path_for
 from lattice.store.store import Store
 from lattice.store.write import sole_writer, write
-from lattice.types import BUILDER_VERSION, BuildSettings, Organised, Skipped, Written
+from lattice.types import BUILDER_VERSION, BuildSettings, Skipped
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, the units done and the units in all."""
@@ -76,15 +79,16 @@ def index_folder(
     *,
     force: bool = False,
     model: DescribingModel | None = None,
+    jobs: Jobs | None = None,
 ) -> Built:
     """Build or refresh the index of `folder` at `path` (by default its place in the user's data folder).
 
     Without `settings` an index keeps those it was built with. An index that is up to date (same root, builder, settings
     and files, described and organised by the same model) is left alone unless `force`. `model` writes the descriptions
     where `settings.descriptions` is "llm", and organises where `settings.strategy` is "top-down"; what it has written
-    is kept beside the index as it comes, and not asked for again.
-    The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem and, for the models
-    that the settings need, ModelProblem.
+    is kept beside the index as it comes, and not asked for again. `jobs` says who does the work, and changes nothing
+    about the index. The old index stays searchable until the new one is complete. Raises CorpusProblem, IndexProblem,
+    JobsProblem and, for the models that the settings need, ModelProblem.
     """
     started = time.perf_counter()
     root = folder.expanduser().resolve()
@@ -96,11 +100,11 @@ def index_folder(
     if not force and old is not None and _is_fresh(old, target, root, chosen):
         return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
     vectors = passage_vectors(chosen, target, progress)
-    with sole_writer(target):
-        corpus = read_corpus(root, chosen, _staged(progress, "reading"), target)
+    with sole_writer(target), (jobs or Jobs()).workers() as workers:
+        corpus = read_corpus(root, chosen, _staged(progress, "reading"), target, workers)
         with writers_for(target, writer, chosen) as writers:
             content = (corpus.documents, corpus.passages, corpus.skipped)
-            by = (writers.describing, writers.organising)
+            by = (writers.describing, writers.organising, workers)
             snapshot = build(str(root), *content, chosen, progress, vectors, *by)
             if progress is not None:
                 progress("writing", 0, 1)

@@ -14,6 +14,7 @@ from lattice.asynchronous import AsyncSearch
 from lattice.errors import ModelNotFound, UsageError
 from lattice.filters import Admissions, resolved, rules_of
 from lattice.first_stage import FirstStage
+from lattice.jobs import Jobs
 from lattice.models.prompts import RELEVANCE
 from lattice.models.registry import EMBEDDED_CURE, find_model
 from lattice.models.settings import EngineSettings
@@ -78,8 +79,12 @@ class Lattice(AsyncSearch):
         server: Server | None = None,
         progress: Progress | None = None,
         force: bool = False,
+        jobs: int | Jobs | None = None,
     ) -> Self:
         """Build or refresh the index of `folder` (by default in the user's data folder) and open it.
+
+        `jobs` processes do the work, -1 for one a core, or a `Jobs` says who does; None leaves it to joblib, which in a
+        block of `joblib.parallel_config` hands it to the backend named there. The index is the same.
 
         `model`, or a `server` in its place, reads in what is opened, and writes the descriptions where
         `settings.descriptions` is "llm".
@@ -91,7 +96,8 @@ class Lattice(AsyncSearch):
         # A wrong one is told before the work, not after it.
         writer = DescribingModel(None if server else _resolve_model(model), server)
         target = Path(path).expanduser() if path else None
-        built = index_folder(Path(folder), target, settings, progress, force=force, model=writer)
+        work = Jobs(jobs) if isinstance(jobs, int) else jobs
+        built = index_folder(Path(folder), target, settings, progress, force=force, model=writer, jobs=work)
         return cls.open(built.path, model=model, server=server)
 
     @classmethod

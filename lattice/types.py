@@ -214,43 +214,6 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """How an LLM's descriptions came about: `nodes` in all, `by_rule` of them where what it wrote could not be used.
-
-    `kept` were there from an earlier build and cost nothing; `usage` is what the others cost.
-    """
-
-    nodes: int
-    by_rule: int
-    kept: int
-    usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Organised:
-    """How a tree was organised top-down: `splits` in all, `by_vectors` of them where no model's answer was used.
-
-    `texts` were summarised by the model, `by_rule` of them by rule since it gave nothing usable. What was repaired, in
-    summaries and topics: `missing` from all topics, `doubled` in several, `unknown` numbers, `merged` topics, topics
-    without a name. `kept` answers were there from an earlier build; `usage` is what the others cost. `reason` says why
-    no model was asked, or none any more.
-    """
-
-    splits: int
-    by_vectors: int
-    texts: int
-    by_rule: int
-    missing: int
-    doubled: int
-    unknown: int
-    merged: int
-    unnamed: int
-    kept: int
-    usage: Usage
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """What is asked: the words, the earlier questions that they may lean on, and whether a model is to expand them.
 

@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parents[1] / "lattice"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Who may import whom. Rooms know the ground floor and themselves; what else they may know stands here.
-GROUND = {"lattice.types", "lattice.errors", "lattice.tokens"}
+GROUND = {"lattice.types", "lattice.errors", "lattice.tokens", "lattice.jobs"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
     "tokens": set(),
+    "jobs": {"lattice.errors"},
     "corpus": GROUND,
     "models": GROUND,
     "store": GROUND,
@@ -70,11 +71,15 @@ MAY_IMPORT = {
     }
     | {"lattice.store", "lattice.traversal"},
 }
-HOMES = {
+HOMES: dict[str, str | tuple[str, ...]] = {
     "llama_cpp": "models/llama",
     "hnswlib": "index_builder/neighbours.py",
     "sklearn": "models/embedders.py",
-    "scipy": "index_builder",
+    "scipy": ("index_builder", "models/embedders.py", "jobs.py"),
+    "joblib": "jobs.py",
+    "threadpoolctl": "jobs.py",
+    "dask": "jobs.py",
+    "distributed": "jobs.py",
     "sqlite_utils": "store",
     "sqlite3": "store",
     "networkx": "lattice.py",

@@ -20,10 +20,21 @@ from lattice.errors import EXIT_INTERRUPTED, IndexLocked, IndexProblem, IndexToo
 
 if TYPE_CHECKING:
     from lattice.describing import DescribingModel
+    from lattice.index_builder.authors import Written
     from lattice.indexing import Built
-    from lattice.types import BuildSettings, Skipped, Written
+    from lattice.jobs import Jobs
+    from lattice.types import BuildSettings, Skipped
 
 _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `lattice status --json` name all
+
+
+def _jobs_of(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Give the number of processes that a user wrote, -1 for one a core; BadParameter where it is none."""
+    if value is None or value == "all":
+        return None if value is None else -1
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is no number of processes; give 1 or more, or all.", ctx, param)
+    return int(value)
 
 
 @click.command("index", short_help="Build or refresh the index of a folder.")
@@ -66,6 +77,13 @@ _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `l
 @model_option
 @click.option("--llm", metavar="URL", help="Describe and organise with the model of an OpenAI-compatible server.")
 @click.option("--llm-model", metavar="NAME", help="Which of the server's models.  [default: its first]")
+@click.option(
+    "--jobs",
+    metavar="N|all",
+    callback=_jobs_of,
+    help="Processes that do the work: a number, or all for one a core.  [default: 1]",
+)
+@click.option("--dask", metavar="ADDRESS", help="Hand the work to the workers of a Dask scheduler (tcp://HOST:8786).")
 @click.option("--dry-run", is_flag=True, help="Build nothing: estimate what a build would take.")
 @click.option("--force", is_flag=True, help="Build anew even where nothing has changed.")
 @json_option
@@ -79,6 +97,8 @@ def index_command(
     model: Path | None,
     llm: str | None,
     llm_model: str | None,
+    jobs: int | None,
+    dask: str | None,
     dry_run: bool,
     force: bool,
     as_json: bool,
@@ -114,6 +134,9 @@ def index_command(
     else of LATTICE_MODEL, else the embedded one, or a server's, which is sent titles and first words of passages.
     What it has written is kept beside the index as it comes: after Ctrl-C, or worse, the same command goes on.
 
+    --jobs has several processes read, count words, group and describe; --dask those of a cluster, whose machines must
+    see FOLDER under the same path. Either way the index is the same, to the byte. Each process takes some 200 MB.
+
     --dry-run reads the folder, builds a sample of it in memory, asks the model for some descriptions, and says what the
     whole would take. It keeps nothing, and takes nothing off for what an earlier build has kept.
 
@@ -123,8 +146,10 @@ def index_command(
     lattice index . --index project.lattice
     lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
     """
+    from lattice.jobs import Jobs
     from lattice.store.places import index_path_for
 
+    work = Jobs(jobs, dask)
     target = path or index_path_for(folder)
     changed = _wanted(given, prefixes)
     settings = _changed(target, changed)
@@ -132,7 +157,7 @@ def index_command(
     if dry_run:
         show_estimate(folder, settings, writer, target, as_json=as_json)
         return
-    _show(_built(ctx, folder, target, settings if changed else None, writer, force=force), as_json=as_json)
+    _show(_built(ctx, folder, target, settings if changed else None, writer, work, force=force), as_json=as_json)
     fit_embedded_once()
 
 
@@ -148,6 +173,7 @@ def _built(
     target: Path,
     settings: BuildSettings | None,
     writer: DescribingModel | None,
+    jobs: Jobs,
     *,
     force: bool,
 ) -> Built:
@@ -157,7 +183,7 @@ def _built(
     existed = target.exists()
     try:
         with Bars() as bars:
-            return index_folder(folder, target, settings, bars, force=force, model=writer)
+            return index_folder(folder, target, settings, bars, force=force, model=writer, jobs=jobs)
     except KeyboardInterrupt:
         notice(_interrupted(target, existed=existed))
         ctx.exit(EXIT_INTERRUPTED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lattice.cli.terminal import clean_name, counted
 
 if TYPE_CHECKING:
-    from lattice.types import Organised
+    from lattice.index_builder.organising import Organised
 
 
 def organised_lines(organised: Organised | None) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
 from lattice.models.prompts import Prompt, Request
-from lattice.types import Usage, Written
+from lattice.types import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,19 @@ class Results(Protocol):
     def problem(self) -> str | None:
         """What was wrong with what had been kept."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How an LLM's descriptions came about: `nodes` in all, `by_rule` of them where what it wrote could not be used.
+
+    `kept` were there from an earlier build and cost nothing; `usage` is what the others cost.
+    """
+
+    nodes: int
+    by_rule: int
+    kept: int
+    usage: Usage
 
 
 @dataclass(slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from lattice.errors import UsageError
 from lattice.index_builder.branches import Branch, gathered, mean
 from lattice.index_builder.clustering import clusterer_named
 from lattice.index_builder.folders import Gather, arranged
+from lattice.index_builder.grafting import grafted
 from lattice.index_builder.outlines import documents
+from lattice.jobs import HERE, Workers
 from lattice.types import Matrix, Passage
 
 __all__ = ["Branch", "check_methods", "documents", "grow"]
@@ -53,27 +56,31 @@ def grow(
     clusterer: str = "agglomerative",
     structure: str = "documents",
     gather: Gather | None = None,
+    workers: Workers = HERE,
+    done: Callable[[int], object] | None = None,
 ) -> Branch:
     """Grow the tree of `passages`, which stand in the order of (document, position), with `vectors` (n, d).
 
     Every node has at most `branching` (the paper's M, at least 2) children, and at least two unless it is the root of
     fewer than two passages. What the author has ordered is kept as `structure` says: nothing ("flat"), the outlines of
     documents ("documents"), those and all folders ("folders"), or both where they tell more than likeness ("auto");
-    `clusterer` groups the rest, or `gather` where one is given. UsageError for unknown names.
+    `clusterer` groups the rest, or `gather` where one is given. Where there is much to cluster, `workers` grow parts of
+    it (`grafting`), and `done` is told of how many more passages the place is found. UsageError for unknown names.
     """
     check_methods(clusterer, structure)
     kept = STRUCTURES[structure]
     units = documents(passages, branching, kept.loose) if kept.outlines else _leaves(passages)
     rows = np.array([mean(vectors[list(unit.leaves())]) for unit in units], dtype=np.float32)
 
-    def alike(found: list[Branch], of: Matrix) -> list[Branch]:
-        return gathered(found, of, branching, seed, clusterer)
+    if gather is None:
+        group = partial(gathered, branching=branching, seed=seed, clusterer=clusterer)
+        gather = partial(grafted, gather=group, branching=branching, seed=seed, workers=workers, done=done)
 
     if kept.floor is None:
-        units = (gather or alike)(units, rows)
+        units = gather(units, rows)
     else:
         paths = [passages[next(unit.leaves())].document for unit in units]
-        units = arranged(units, rows, paths, gather or alike, kept.floor, kept.loose)
+        units = arranged(units, rows, paths, gather, kept.floor, kept.loose)
     if len(units) == 1 and units[0].children:
         return Branch("root", units[0].children, headings=units[0].headings)
     return Branch("root", tuple(units))

@@ -16,6 +16,7 @@ from lattice.index_builder.organising import Organising
 from lattice.index_builder.summaries import ExtractiveSummarizer, label, summarizer_of
 from lattice.index_builder.top_down import TopDown
 from lattice.index_builder.written import openings_of, written_summarizer_of
+from lattice.jobs import HERE, Workers, one_thread
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.types import TFIDF, BuildSettings, Document, Group, Matrix, Node, Passage, Skipped, Snapshot, Summarizer
 
@@ -42,12 +43,14 @@ def build(
     vectors_of: Vectors | None = None,
     writing: Writing | None = None,
     organising: Organising | None = None,
+    workers: Workers = HERE,
 ) -> Snapshot:
     """Build the index of `passages`, in any order; the snapshot's numbers and orders are as `Snapshot` states.
 
     `vectors_of` makes the vectors where `settings` name another embedder than TF-IDF; `writing` has the model that
     writes where `settings.descriptions` is "llm", and `organising` the model that organises where `settings.strategy`
-    is "top-down"; without it, vectors alone do.
+    is "top-down"; without it, vectors alone do. `workers` do what can be done apart, and have no part in what comes of
+    it.
 
     Raises `UsageError` when `settings.branching` is below 2, for no tree has such nodes, and where `settings` name a
     clusterer, a structure or descriptions that there are not, or descriptions for which no model is there.
@@ -56,25 +59,43 @@ def build(
         raise UsageError(f"branching is {settings.branching}, but a node needs room for 2 children; give 2 or more")
     check_methods(settings.clusterer, settings.structure)
     check_names(settings)
-    report = progress or _silent
+    hands = _Hands(writing, organising, workers, progress or _silent)
+    # More threads of BLAS add up in another order: the index would depend on the machine, and on who shares the work.
+    with one_thread:
+        return _built(root, documents, passages, skipped, settings, vectors_of or _tfidf(settings, workers), hands)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """Who has a part in a build, and who is told."""
+
+    writing: Writing | None
+    organising: Organising | None
+    workers: Workers
+    report: Progress
+
+
+def _built(
+    root: str,
+    documents: Sequence[Document],
+    passages: Sequence[Passage],
+    skipped: Sequence[Skipped],
+    settings: BuildSettings,
+    vectors_of: Vectors,
+    hands: _Hands,
+) -> Snapshot:
+    report = hands.report
     ordered = tuple(sorted(passages, key=lambda passage: (passage.document, passage.position)))
 
     report("vectors", 0, len(ordered))
     texts = [embedded_text(passage) for passage in ordered]
-    embedder, vectors = (vectors_of or _tfidf(settings))(texts, report)
+    embedder, vectors = vectors_of(texts, report)
     report("vectors", len(ordered), len(ordered))
 
-    report("tree", 0, len(ordered))
-    extractive = summarizer_of(ordered, vectors, settings.description_words)
-    gather = None
-    if settings.strategy == "top-down":
-        how = organising or Organising(None, "there is none")
-        gather = _top_down(ordered, extractive, settings, how, report).gather
-    shape = (settings.branching, settings.seed, settings.clusterer, settings.structure)
-    tree = grow(ordered, vectors, *shape, gather)
-    report("tree", len(ordered), len(ordered))
+    extractive = summarizer_of(ordered, vectors, settings.description_words, hands.workers)
+    tree = _grown(ordered, vectors, extractive, settings, hands)
 
-    nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, writing), report)
+    nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, hands.writing), report)
     nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
     return Snapshot(
         root=root,
@@ -88,15 +109,41 @@ def build(
     )
 
 
-def _tfidf(settings: BuildSettings) -> Vectors:
+def _tfidf(settings: BuildSettings, workers: Workers) -> Vectors:
     if settings.embedder != TFIDF:
         raise ValueError(f"the settings name the embedder {settings.embedder}: give what makes its vectors")
 
-    def vectors(texts: list[str], _report: Progress) -> tuple[dict[str, Array], Matrix]:
-        embedder, rows = fit_tfidf_svd(texts, settings.dimensions, settings.vocabulary, settings.seed)
+    def vectors(texts: list[str], report: Progress) -> tuple[dict[str, Array], Matrix]:
+        bounds = (settings.dimensions, settings.vocabulary, settings.seed)
+        embedder, rows = fit_tfidf_svd(texts, *bounds, workers, lambda done: report("vectors", done, len(texts)))
         return embedder.arrays(), rows
 
     return vectors
+
+
+def _grown(
+    passages: Sequence[Passage],
+    vectors: Matrix,
+    extractive: ExtractiveSummarizer,
+    settings: BuildSettings,
+    hands: _Hands,
+) -> Branch:
+    placed, report = 0, hands.report
+
+    def done(more: int) -> None:
+        nonlocal placed
+        placed += more
+        report("tree", placed, len(passages))
+
+    report("tree", 0, len(passages))
+    gather = None
+    if settings.strategy == "top-down":
+        organising = hands.organising or Organising(None, "there is none")
+        gather = _top_down(passages, extractive, settings, organising, report).gather
+    bounds = (settings.branching, settings.seed, settings.clusterer, settings.structure)
+    tree = grow(passages, vectors, *bounds, gather, hands.workers, done)
+    report("tree", len(passages), len(passages))
+    return tree
 
 
 def embedded_text(passage: Passage) -> str:

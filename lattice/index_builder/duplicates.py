@@ -1,4 +1,4 @@
-"""Near-duplicates: found exactly, and kept below one parent."""
+"""Near-duplicates: found exactly, or by hashing where there are too many for that, and kept below one parent."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ ROUNDING = 1e-5
 LEADING = 48
 # Numbers in one block of products: 64 MB.
 BLOCK = 1 << 24
+# Hashes of a row, and how many rows of the same hash each is compared with.
+TABLES = 16
+COMPARED = 32
 
 
 def near_duplicates(vectors: Matrix) -> Groups:
@@ -35,6 +38,35 @@ def near_duplicates(vectors: Matrix) -> Groups:
         left, right = left[left < right] + start, right[left < right] + start
         alike = _alike(vectors, left, right)
         labels = _linked(labels, left[alike], right[alike])
+    return _sets(labels)
+
+
+def probable_duplicates(vectors: Matrix, seed: int) -> Groups:
+    """Give what `near_duplicates` gives, less a few: the work grows with the number of rows, and not with its square.
+
+    Rows are compared that lie on the same sides of some random planes (Charikar 2002), log₂ n of them, sixteen times.
+    Two of a cosine c share a hash with probability (1 - arccos(c) / π) ** log₂ n: of 100,000 rows, pairs of .98 are
+    found with a probability of .998, those of .99 and above of more than .9999.
+    """
+    labels = np.arange(len(vectors))
+    known = np.flatnonzero(np.any(vectors != 0, axis=1))
+    if len(known) < 2:
+        return []
+    # Around their mean: where all rows point the same way, planes through the origin would hardly tell them apart.
+    around = vectors[known] - vectors[known].mean(axis=0)
+    planes = max(1, int(np.log2(len(known))))
+    random = np.random.default_rng(seed)
+    for _ in range(TABLES):
+        directions = random.standard_normal((vectors.shape[1], planes)).astype(np.float32)
+        hashes = (np.round(around @ directions, 4) > 0) @ (1 << np.arange(planes))
+        order = np.argsort(hashes, kind="stable")
+        for apart in range(1, min(COMPARED, len(order) - 1) + 1):
+            same = np.flatnonzero(hashes[order[apart:]] == hashes[order[:-apart]])
+            if not len(same):
+                break
+            left, right = known[order[same]], known[order[same + apart]]
+            alike = _alike(vectors, left, right)
+            labels = _linked(labels, left[alike], right[alike])
     return _sets(labels)
 
 

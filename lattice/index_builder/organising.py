@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lattice.index_builder.authors import Call, Writing
 from lattice.index_builder.levels import Levels, batches, levels_call, read_levels
 from lattice.index_builder.topics import Item, Repairs, Topic, read_answer, topics_call, topics_of
-from lattice.types import Matrix, Organised, Usage
+from lattice.types import Matrix, Usage
 
 # A model is given up where it has failed so often, and more often than not.
 FAILURES = 3
@@ -19,6 +19,30 @@ PROBED, TOGETHER = 4, 64
 GAVE_UP = "more of its answers were unusable than not"
 
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Organised:
+    """How a tree was organised top-down: `splits` in all, `by_vectors` of them where no model's answer was used.
+
+    `texts` were summarised by the model, `by_rule` of them by rule since it gave nothing usable. What was repaired, in
+    summaries and topics: `missing` from all topics, `doubled` in several, `unknown` numbers, `merged` topics, topics
+    without a name. `kept` answers were there from an earlier build; `usage` is what the others cost. `reason` says why
+    no model was asked, or none any more.
+    """
+
+    splits: int
+    by_vectors: int
+    texts: int
+    by_rule: int
+    missing: int
+    doubled: int
+    unknown: int
+    merged: int
+    unnamed: int
+    kept: int
+    usage: Usage
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

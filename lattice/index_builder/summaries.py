@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from lattice.jobs import HERE, Workers
 from lattice.tokens import STOPWORDS, normalise, stem, stems, tokens
 from lattice.types import BEFORE_TERMS, Group, Matrix, Passage
 
@@ -35,6 +36,11 @@ MOST_TERMS = 14
 # A term held by one passage of several is that passage's; it must be shared by this many where a node has as many.
 SHARED_BY = 2
 
+# Texts whose terms are collected in one call: some tenths of a second.
+TOGETHER = 500
+# Passages below the nodes that are described in one call.
+LEAVES_TOGETHER = 5_000
+
 # Web addresses are read by machines; their words (https, org, com) say nothing to a reader.
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s*(?=\s|$|[\u3040-\u9fff])")
@@ -44,7 +50,7 @@ Ids = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The terms of a corpus of n passages: passage i holds `held[i]` (ascending), `counts[t]` passages hold term t.
+    """The terms of a corpus of n = `passages`: passage i holds `held[i]` (ascending), `counts[t]` passages hold term t.
 
     `surfaces[t]` is the form in which the term's stem is written most often.
     """
@@ -52,6 +58,7 @@ class Lexicon:
     held: tuple[Ids, ...]
     counts: npt.NDArray[np.int64]
     surfaces: tuple[str, ...]
+    passages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +72,42 @@ class ExtractiveSummarizer:
     titles: tuple[str, ...]
     vectors: Matrix
     words: int
+    workers: Workers = HERE
 
     def describe_all(self, groups: Sequence[Group]) -> Iterator[tuple[int, str]]:
         """Yield the index of each group and its description."""
-        for number, group in enumerate(groups):
-            yield number, self.describe(group)
+        together = _together(groups)
+        if self.workers.count == 1:
+            for numbers in together:
+                (texts,) = HERE.each(_described, [(self, [groups[number] for number in numbers])])
+                yield from zip(numbers, texts, strict=True)
+            return
+        # A node of many passages takes longer to send than to describe.
+        sent = [numbers for numbers in together if len(groups[numbers[0]].leaves) <= LEAVES_TOGETHER]
+        kept = [numbers for numbers in together if len(groups[numbers[0]].leaves) > LEAVES_TOGETHER]
+        found = self.workers.each(_described, (self.excerpt([groups[i] for i in numbers]) for numbers in sent))
+        found += HERE.each(_described, ((self, [groups[i] for i in numbers]) for numbers in kept))
+        for numbers, described in zip([*sent, *kept], found, strict=True):
+            yield from zip(numbers, described, strict=True)
+
+    def excerpt(self, groups: Sequence[Group]) -> tuple[ExtractiveSummarizer, list[Group]]:
+        """Give what is needed to describe these groups and no more: a summarizer that knows them under new numbers."""
+        leaves = sorted({leaf for group in groups for leaf in group.leaves})
+        place = {leaf: number for number, leaf in enumerate(leaves)}
+        held = [self.lexicon.held[leaf] for leaf in leaves]
+        terms, numbers = np.unique(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), return_inverse=True)
+        ends = np.cumsum([len(one) for one in held]).astype(np.int64)
+        lexicon = Lexicon(
+            tuple(np.split(numbers.astype(np.int32), ends)[: len(ends)]),
+            self.lexicon.counts[terms],
+            tuple(self.lexicon.surfaces[term] for term in terms),
+            self.lexicon.passages,
+        )
+        renumbered = [
+            replace(group, children=[[place[leaf] for leaf in child] for child in group.children]) for group in groups
+        ]
+        titles = tuple(self.titles[leaf] for leaf in leaves)
+        return ExtractiveSummarizer(lexicon, titles, self.vectors[leaves], self.words), renumbered
 
     def describe(self, group: Group) -> str:
         """Describe a node in at most `words` words by the passages below each of its children.
@@ -119,7 +157,7 @@ class ExtractiveSummarizer:
         held, counts = np.unique(np.concatenate([self.lexicon.held[leaf] for leaf in leaves]), return_counts=True)
         if len(leaves) > SHARED_BY and np.any(counts >= SHARED_BY):
             held, counts = held[counts >= SHARED_BY], counts[counts >= SHARED_BY]
-        share, usual = counts / len(leaves), self.lexicon.counts[held] / len(self.titles)
+        share, usual = counts / len(leaves), self.lexicon.counts[held] / self.lexicon.passages
         weights = np.round(share * np.log(share / usual), 6)
         if not np.any(weights > 0):
             weights = np.round(share * np.log(1 / usual), 6)
@@ -127,28 +165,75 @@ class ExtractiveSummarizer:
         return [self.lexicon.surfaces[term] for term in held[order[weights[order] > 0]][:MOST_TERMS]]
 
 
-def summarizer_of(passages: Sequence[Passage], vectors: Matrix, words: int) -> ExtractiveSummarizer:
+def summarizer_of(
+    passages: Sequence[Passage], vectors: Matrix, words: int, workers: Workers = HERE
+) -> ExtractiveSummarizer:
     """Make the summarizer of a corpus; `vectors` (n, d) belong to `passages`, `words` bounds a description."""
     titles = tuple(_name(passage) for passage in passages)
     texts = ["\n".join([passage.title, *passage.heading, passage.text]) for passage in passages]
-    return ExtractiveSummarizer(lexicon_of(texts), titles, vectors, words)
+    return ExtractiveSummarizer(lexicon_of(texts, workers), titles, vectors, words, workers)
 
 
-def lexicon_of(texts: Sequence[str]) -> Lexicon:
+def lexicon_of(texts: Sequence[str], workers: Workers = HERE) -> Lexicon:
     """Collect the terms of `texts` that can describe: no stopwords, no bare numbers, no single letters."""
     ids: dict[str, int] = {}
     forms: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    held = []
+    held: list[Ids] = []
+    for part in workers.each(_collected, (texts[i : i + TOGETHER] for i in range(0, len(texts), TOGETHER))):
+        numbers = np.array([ids.setdefault(term, len(ids)) for term in part.forms], dtype=np.int32)
+        for number, counted in zip(numbers.tolist(), part.forms.values(), strict=True):
+            forms[number].update(counted)
+        ends = np.cumsum(part.sizes)
+        held += [np.sort(own) for own in np.split(numbers[part.held], ends)[: len(ends)]]
+    counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
+    surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
+    return Lexicon(tuple(held), counts, surfaces, len(texts))
+
+
+def _together(groups: Sequence[Group]) -> list[list[int]]:
+    """Part the numbers of groups into those described in one call, by how many passages stand below them."""
+    found: list[list[int]] = []
+    room = 0
+    for number, group in enumerate(groups):
+        size = len(group.leaves)
+        if size > room or not found:
+            found.append([])
+            room = LEAVES_TOGETHER
+        found[-1].append(number)
+        room -= size
+    return found
+
+
+def _described(call: tuple[ExtractiveSummarizer, list[Group]]) -> list[str]:
+    summarizer, groups = call
+    return [summarizer.describe(group) for group in groups]
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """The terms of some texts in the order in which they first came, and how often each is written in which form.
+
+    Text i holds the next `sizes[i]` of `held`, which are places among `forms`.
+    """
+
+    forms: dict[str, dict[str, int]]
+    sizes: npt.NDArray[np.int64]
+    held: Ids
+
+
+def _collected(texts: Sequence[str]) -> _Collected:
+    numbers: dict[str, int] = {}
+    forms: dict[str, dict[str, int]] = {}
+    sizes, held = list[int](), list[int]()
     for text in texts:
         found = set()
         for term, form in _forms(text):
-            number = ids.setdefault(term, len(ids))
-            forms[number][form] += 1
-            found.add(number)
-        held.append(np.array(sorted(found), dtype=np.int32))
-    counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
-    surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
-    return Lexicon(tuple(held), counts, surfaces)
+            found.add(numbers.setdefault(term, len(numbers)))
+            written = forms.setdefault(term, {})
+            written[form] = written.get(form, 0) + 1
+        sizes.append(len(found))
+        held += found
+    return _Collected(forms, np.array(sizes, dtype=np.int64), np.array(held, dtype=np.int32))
 
 
 def with_terms(text: str, terms: Sequence[str], before: str) -> str:

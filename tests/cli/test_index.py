@@ -149,3 +149,36 @@ def test_the_environment_does_not_say_where_an_index_goes(
 
 def test_a_wrong_branching_is_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert invoke("index", str(tmp_path), "--branching", "1").exit_code == 2
+
+
+def test_several_processes_build_what_one_does(invoke: Invoke, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "docs")
+    one, two = (tmp_path / f"{name}.lattice" for name in ("one", "two"))
+    invoke("index", str(folder), "--index", str(one))
+    assert invoke("index", str(folder), "--index", str(two), "--jobs", "2").exit_code == 0
+    with Store.open(one) as left, Store.open(two) as right:
+        assert left.nodes() == right.nodes()
+        assert left.vectors()[1].tobytes() == right.vectors()[1].tobytes()
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many", "1.5", ""])
+def test_what_is_no_number_of_processes_is_refused(invoke: Invoke, tmp_path: Path, jobs: str) -> None:
+    result = invoke("index", str(write_folder(tmp_path / "docs")), "--jobs", jobs)
+    assert result.exit_code == 2
+    assert "give 1 or more, or all" in result.stderr
+
+
+def test_jobs_and_a_cluster_contradict_each_other(invoke: Invoke, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "docs")
+    result = invoke("index", str(folder), "--jobs", "all", "--dask", "tcp://127.0.0.1:8786")
+    assert result.exit_code == 2
+    assert "the jobs or the cluster" in result.stderr
+
+
+def test_a_cluster_that_is_away_ends_with_the_cure(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lattice.jobs.PATIENCE", 0.5)
+    result = invoke("index", str(write_folder(tmp_path / "docs")), "--dask", "tcp://127.0.0.1:9")
+    assert result.exit_code == 3
+    assert "Start one with `dask scheduler`" in result.stderr

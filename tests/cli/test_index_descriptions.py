@@ -75,7 +75,7 @@ def test_an_interruption_says_what_is_kept(
         invoke("index", str(folder), "--index", str(index))
 
     def interrupted(*given: object) -> None:
-        writing = given[-2]
+        writing = given[-3]
         assert isinstance(writing, Writing)
         writing.results.put("a", "one", Usage())
         writing.results.put("b", "two", Usage())

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lattice.cli.organised import organised_lines, organised_notes
-from lattice.types import Organised, Usage
+from lattice.index_builder.organising import Organised
+from lattice.types import Usage
 from tests.cli.conftest import Invoke
 from tests.models.remote.scripted import answers, says, serving
 from tests.test_organising import answered, write_library

@@ -1,6 +1,10 @@
 """A whole build: numbers and orders as the snapshot promises, on small corpora and real text."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +138,30 @@ def test_any_corpus_gives_a_sound_snapshot(documents: list[list[str]], branching
         for position, word in enumerate(found)
     ]
     check(built(passages, replace(SETTINGS, branching=branching)))
+
+
+_BUILT = """
+import hashlib
+import numpy as np
+from lattice.index_builder.build import build
+from lattice.types import BuildSettings
+from tests.index_builder.corpora import passage
+
+WORDS = [f"word{number}" for number in range(4000)]
+drawn = np.random.default_rng(0).zipf(1.3, (900, 40)) % 4000
+passages = [passage(f"{i:04}.md", text=" ".join(WORDS[j] for j in row)) for i, row in enumerate(drawn.tolist())]
+found = build("", (), passages, (), BuildSettings())
+print(hashlib.sha256(found.vectors.tobytes() + repr(found.nodes).encode()).hexdigest())
+"""
+
+
+def test_the_threads_of_blas_change_no_byte() -> None:
+    found = set()
+    for threads in ("1", "2"):
+        limits = {f"{library}_NUM_THREADS": threads for library in ("OMP", "OPENBLAS", "MKL")}
+        environment = {**os.environ, **limits, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(
+            [sys.executable, "-c", _BUILT], check=True, capture_output=True, text=True, env=environment
+        )
+        found.add(done.stdout)
+    assert len(found) == 1

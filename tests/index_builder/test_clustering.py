@@ -43,23 +43,20 @@ def together(groups: Groups, rows: list[int]) -> bool:
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS)
 @settings(deadline=None, derandomize=True, max_examples=40)
-@given(count=st.integers(2, 160), limit=st.integers(2, 12), seed=st.integers(0, 1000), whole=st.integers(20, 300))
-def test_any_rows_are_parted_within_the_limit(clusterer: str, count: int, limit: int, seed: int, whole: int) -> None:
+@given(count=st.integers(2, 160), limit=st.integers(2, 12), seed=st.integers(0, 1000))
+def test_any_rows_are_parted_within_the_limit(clusterer: str, count: int, limit: int, seed: int) -> None:
     vectors = random_vectors(count, seed)
-    groups = clusters(vectors, limit, 0, clusterer, whole)
+    groups = clusters(vectors, limit, 0, clusterer)
     check(groups, count, limit)
     assert len(groups) < count
-    assert groups == clusters(vectors.copy(), limit, 0, clusterer, whole)
+    assert groups == clusters(vectors.copy(), limit, 0, clusterer)
 
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS)
 @pytest.mark.parametrize("kind", DEGENERATE)
 @pytest.mark.parametrize(("count", "limit"), [(2, 2), (3, 2), (5, 5), (6, 5), (13, 12), (100, 2), (350, 12)])
-@pytest.mark.parametrize("whole", [1000, 40])
-def test_degenerate_rows_are_parted_within_the_limit(
-    clusterer: str, kind: str, count: int, limit: int, whole: int
-) -> None:
-    groups = clusters(DEGENERATE[kind](count), limit, 0, clusterer, whole)
+def test_degenerate_rows_are_parted_within_the_limit(clusterer: str, kind: str, count: int, limit: int) -> None:
+    groups = clusters(DEGENERATE[kind](count), limit, 0, clusterer)
     check(groups, count, limit)
     assert count / len(groups) >= limit / 2
 
@@ -73,32 +70,24 @@ def test_clouds_are_hardly_mixed_and_groups_mostly_full(clusterer: str) -> None:
 
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS)
-@pytest.mark.parametrize("whole", [1000, 60])
 @settings(deadline=None, derandomize=True, max_examples=15)
 @given(seed=st.integers(0, 1000), copies=st.integers(2, 6))
-def test_near_duplicates_share_a_group(clusterer: str, whole: int, seed: int, copies: int) -> None:
+def test_near_duplicates_share_a_group(clusterer: str, seed: int, copies: int) -> None:
     rng = np.random.default_rng(seed)
     originals = rng.standard_normal((40, 12))
     rows = np.repeat(originals, copies, axis=0) + 0.01 * rng.standard_normal((40 * copies, 12))
     vectors = normalised(rows[rng.permutation(len(rows))].astype(np.float32))
     alike = near_duplicates(vectors)
     assert len(alike) == 40
-    groups = clusters(vectors, 6, 0, clusterer, whole)
+    groups = clusters(vectors, 6, 0, clusterer)
     check(groups, len(vectors), 6)
     assert all(together(groups, rows) for rows in alike)
-
-
-@pytest.mark.parametrize("clusterer", CLUSTERERS)
-def test_likeness_survives_the_parting(clusterer: str) -> None:
-    groups = clusters(clouds(centres=12, each=40), 10, 0, clusterer, 100)
-    pure = [len({row % 12 for row in group}) == 1 for group in groups]
-    assert np.mean(pure) >= 0.7
 
 
 _TREES = """
 from lattice.index_builder.clustering import CLUSTERERS, clusters
 from tests.index_builder.corpora import clouds
-print([clusters(clouds(100, 8, noise=1.0), 12, 0, name, whole) for name in CLUSTERERS for whole in (1000, 300)])
+print([clusters(clouds(100, 8, noise=1.0), 12, 0, name) for name in CLUSTERERS])
 """
 
 
