@@ -115,6 +115,15 @@ def describe_dynamic(children: Sequence[str], terms: Sequence[str], headings: st
     return f"{name}Documents:\n{lines}" + (f"\n\nTerms: {', '.join(terms)}" if terms else "")
 
 
+# Raise it with every change of what follows: what was made with another version does not compare.
+REPRESENT_VERSION = 1
+REPRESENT_SYSTEM = "You name what texts are about."
+# The instruction comes first and is the same for every text of a kind, so that its KV state serves them all.
+REPRESENT_BEFORE = 'Give the one word, in lower case, that a search engine should know this {kind} by.\n\n{name}: "'
+REPRESENT_AFTER = '"'
+# The beginning of the answer; the next token begins the word.
+REPRESENT_ANSWER = 'The {kind} in one word: "'
+
 # How a judge that is told things is told what a question is about, in the place of the bare query.
 ABOUT = "{query} (what it is about: {problem})"
 
