@@ -1,4 +1,4 @@
-"""The vectors of a build by a model, which embeds or is asked (PromptReps): only passages that are new to the index are embedded.
+"""The vectors of a build by a model, which embeds or is asked (PromptReps): only what is new to the index is embedded.
 
 What an interrupted build has embedded stands in a file beside the index until a build is complete.
 """
