@@ -98,8 +98,8 @@ def test_a_search_fuses_words_vectors_and_terms(folder: Path, index: Path, model
     assert passages.terms
     assert dict(documents.terms).keys() <= numbers.keys()
     assert max(score for _, score in documents.terms) == max(score for _, score in passages.terms)
-    without = (replace(found, terms=()) for found in (passages, documents))
-    assert fuse(passages, documents, document_of, 9) != fuse(*without, document_of, 9)
+    without = [replace(found, terms=()) for found in (passages, documents)]
+    assert fuse(passages, documents, document_of, 9) != fuse(without[0], without[1], document_of, 9)
     assert ranking(index) == ranking(index)
 
 
