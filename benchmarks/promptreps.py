@@ -27,7 +27,9 @@ from lattice.store.store import Store
 from lattice.traversal.prior import Found, fuse
 from lattice.types import PROMPTREPS, TFIDF, BuildSettings
 
-COLLECTIONS = ("scifact", "tldr-nl2bash")
+# How many documents of each are read, where --documents does not say.
+COLLECTIONS = {"scifact": 200, "tldr-nl2bash": 100}
+FEWEST = 100
 SEED = 5
 Evidence = Callable[[Found], Found]
 KINDS: dict[str, Evidence] = {
@@ -42,15 +44,16 @@ KINDS: dict[str, Evidence] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("collections", nargs="*", default=COLLECTIONS)
+    parser.add_argument("collections", nargs="*", default=list(COLLECTIONS))
     parser.add_argument("--queries", type=int, default=30)
-    parser.add_argument("--documents", type=int, default=250)
+    parser.add_argument("--documents", type=int)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/promptreps.json")
     options = parser.parse_args()
     compared = [TFIDF, f"{PROMPTREPS}:{bf16_copy().resolve()}"]
     rows: list[dict[str, Any]] = []
     for name in options.collections:
-        rows += measured(part(load(unpacked(name)), options.queries, options.documents), compared)
+        documents = options.documents or COLLECTIONS.get(name, FEWEST)
+        rows += measured(part(load(unpacked(name)), options.queries, documents), compared)
     record = {"lattice": source_state(), "seed": SEED, "rows": rows}
     if options.save:
         (RESULTS / "promptreps.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -82,6 +85,7 @@ def measured(sample: Collection, compared: list[str]) -> Iterator[dict[str, Any]
                 "collection": sample.name,
                 "embedder": embedder.partition(":")[0],
                 "queries": len(sample.queries),
+                "documents": len(sample.records),
                 "passages": passages,
                 "vector_bytes": 4 * int(store.vectors()[1].shape[1]),
                 "sparse_bytes": round(sparse / passages),
