@@ -1,4 +1,4 @@
-"""The vectors of a build by a GGUF embedding model: only passages that are new to the index are embedded.
+"""The vectors of a build by a model, which embeds or is asked (PromptReps): only what is new to the index is embedded.
 
 What an interrupted build has embedded stands in a file beside the index until a build is complete.
 """
@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from lattice.errors import IndexLocked, IndexProblem, IndexTooNew, ModelNotFound, UsageError
 from lattice.index_builder.build import embedded_text
-from lattice.models.registry import is_path
+from lattice.models.registry import EMBEDDED_CURE, MODEL_VARIABLE, embedded_model, is_path
+from lattice.models.shelf import EMBEDDED_NAME
 from lattice.store.store import Store
-from lattice.types import TFIDF, BuildSettings, Matrix
+from lattice.types import PROMPTREPS, TFIDF, BuildSettings, Matrix
 
 if TYPE_CHECKING:
     from lattice.models.embedders import Array
-    from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder
+    from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder, Made
+    from lattice.models.promptreps import PromptReps
 
 Progress = Callable[[str, int, int], None]
 TRIMMED_ARRAY = "trimmed"  # among an index's arrays: a byte a passage, 1 where its end was cut
@@ -38,18 +40,10 @@ class Embedded:
     trimmed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The vector of a passage that was embedded before, and whether its end was cut."""
-
-    vector: Matrix
-    was_cut: bool
-
-
 class PassageVectors:
     """Makes the vectors of one build; `told` says afterwards what it took."""
 
-    def __init__(self, model: EmbeddingModel, known: Mapping[bytes, _Known], begun: Path) -> None:
+    def __init__(self, model: EmbeddingModel, known: Mapping[bytes, Made], begun: Path) -> None:
         """Take the model, the vectors that it has made, by the hash of the text, and the file of what was begun."""
         self._model, self._known, self._begun = model, known, begun
         self._new = 0
@@ -68,15 +62,15 @@ class PassageVectors:
             row[:] = one.vector
         cut = np.array([one.was_cut for one in found], dtype=np.uint8)
         reused = len(set(keys)) - self._new
-        self.told = Embedded(model.name, self._new, reused, int(cut.sum()))
-        return {**model.arrays(), TRIMMED_ARRAY: cut}, vectors
+        self.told = Embedded(model.shown, self._new, reused, int(cut.sum()))
+        return {**model.arrays(), TRIMMED_ARRAY: cut, **_sparse(model, found)}, vectors
 
-    def _embedded(self, missing: Mapping[bytes, str], report: Progress) -> tuple[EmbeddingModel, dict[bytes, _Known]]:
+    def _embedded(self, missing: Mapping[bytes, str], report: Progress) -> tuple[EmbeddingModel, dict[bytes, Made]]:
         if not missing and self._model.dimensions:
             return self._model, {}
-        from lattice.models.gguf_embedder import GgufEmbedder
+        from lattice.models.promptreps import load_embedder
 
-        embedder = GgufEmbedder.load(self._model, os.environ)
+        embedder = load_embedder(self._model, os.environ)
         try:
             model = replace(self._model, dimensions=embedder.dimensions)
             return model, self._each(embedder, _Begun(self._begun, model), missing, report)
@@ -84,13 +78,13 @@ class PassageVectors:
             embedder.close()
 
     def _each(
-        self, embedder: GgufEmbedder, begun: _Begun, missing: Mapping[bytes, str], report: Progress
-    ) -> dict[bytes, _Known]:
+        self, embedder: GgufEmbedder | PromptReps, begun: _Begun, missing: Mapping[bytes, str], report: Progress
+    ) -> dict[bytes, Made]:
         made = begun.read()
         left = [(key, text) for key, text in missing.items() if key not in made]
         with begun.path.open("ab") as file:
             for done, (key, text) in enumerate(left, len(missing) - len(left) + 1):
-                made[key] = _Known(*embedder.embed_passage(text))
+                made[key] = embedder.embed_passage(text)
                 file.write(begun.record(key, made[key]))
                 self._new += 1
                 report("vectors", done, len(missing))
@@ -98,32 +92,60 @@ class PassageVectors:
 
 
 class _Begun:
-    """What was embedded for a build that is not complete: a line that names the model, then records of one size."""
+    """What was embedded for a build that is not complete: a line that names the model, then records of one size.
+
+    A record holds the hash, whether the end was cut, the vector and, of PromptReps, the sparse one, filled up with
+    weights of 0.
+    """
 
     def __init__(self, path: Path, model: EmbeddingModel) -> None:
-        self.path = path
-        self._head = json.dumps([model.sha256, model.passage_prefix, model.dimensions]).encode() + b"\n"
-        self._size = _KEY_BYTES + 1 + 4 * model.dimensions
-
-    def read(self) -> dict[bytes, _Known]:
-        """Give the vectors by the hash of the text, and make ready to append; another model's are dropped."""
         import numpy as np
+
+        from lattice.models.promptreps import MOST_TERMS
+
+        self.path = path
+        about = [model.sha256, model.passage_prefix, model.dimensions, model.prompt]
+        self._head = json.dumps(about).encode() + b"\n"
+        terms = MOST_TERMS if model.prompt else 0
+        parts = [("key", f"V{_KEY_BYTES}"), ("cut", "u1"), ("vector", "<f4", (model.dimensions,))]
+        self._record = np.dtype([*parts, ("ids", "<u4", (terms,)), ("weights", "<u2", (terms,))])
+
+    def read(self) -> dict[bytes, Made]:
+        """Give what was made by the hash of the text, and make ready to append; another model's is dropped."""
+        import numpy as np
+
+        from lattice.models.gguf_embedder import Made
+        from lattice.models.sparse import Terms
 
         content = self.path.read_bytes() if self.path.exists() else b""
         records = content.removeprefix(self._head) if content.startswith(self._head) else b""
         # A build that was killed may have left half a record.
-        whole = len(records) // self._size * self._size
+        whole = len(records) // self._record.itemsize
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_bytes(self._head + records[:whole])
+        self.path.write_bytes(self._head + records[: whole * self._record.itemsize])
         found = {}
-        for start in range(0, whole, self._size):
-            vector = np.frombuffer(records, "<f4", offset=start + _KEY_BYTES + 1, count=(self._size - _KEY_BYTES) // 4)
-            found[records[start : start + _KEY_BYTES]] = _Known(vector, records[start + _KEY_BYTES] == 1)
+        for one in np.frombuffer(records, self._record, count=whole):
+            real = one["weights"] > 0
+            terms = Terms(one["ids"][real], one["weights"][real])
+            found[one["key"].tobytes()] = Made(one["vector"], bool(one["cut"] == 1), terms)
         return found
 
-    def record(self, key: bytes, known: _Known) -> bytes:
+    def record(self, key: bytes, made: Made) -> bytes:
         """Give what is appended for one passage."""
-        return key + bytes([known.was_cut]) + known.vector.astype("<f4").tobytes()
+        import numpy as np
+
+        one = np.zeros((), dtype=self._record)
+        one["key"], one["cut"], one["vector"] = np.void(key), made.was_cut, made.vector
+        terms = len(made.terms.ids)
+        one["ids"][:terms], one["weights"][:terms] = made.terms.ids, made.terms.weights
+        return one.tobytes()
+
+
+def _sparse(model: EmbeddingModel, found: list[Made]) -> Mapping[str, Array]:
+    """Give what an index keeps of the sparse vectors; nothing where the model makes none."""
+    from lattice.models.sparse import SparseRows
+
+    return SparseRows.of([one.terms for one in found]).arrays() if model.prompt else {}
 
 
 def settled(settings: BuildSettings) -> BuildSettings:
@@ -134,9 +156,27 @@ def settled(settings: BuildSettings) -> BuildSettings:
         return settings
     if not settings.embedder:
         raise UsageError(f"The embedder is empty: give {TFIDF}, or an embedding model's name or GGUF file.")
+    from lattice.models.gguf_embedder import asks
+
+    if asks(settings.embedder):
+        if settings.query_prefix or settings.passage_prefix:
+            raise UsageError(
+                "Prefixes are for an embedding model; promptreps asks in words of its own. Leave them out."
+            )
+        return replace(settings, embedder=_settled_promptreps(settings.embedder))
     if is_path(settings.embedder):
         return replace(settings, embedder=os.path.abspath(Path(settings.embedder).expanduser()))
     return settings
+
+
+def _settled_promptreps(embedder: str) -> str:
+    """Say which model is asked, so that a refreshed index stays with it, wherever LATTICE_MODEL points by then."""
+    named = embedder.removeprefix(PROMPTREPS).removeprefix(":") or os.environ.get(MODEL_VARIABLE)
+    if not named:
+        if embedded_model() is None:
+            raise ModelNotFound(f"--embedder promptreps asks a model that writes, and there is none: {EMBEDDED_CURE}.")
+        named = EMBEDDED_NAME
+    return f"{PROMPTREPS}:{os.path.abspath(Path(named).expanduser()) if is_path(named) else named}"
 
 
 def passage_vectors(settings: BuildSettings, index: Path, progress: Progress | None = None) -> PassageVectors | None:
@@ -180,7 +220,7 @@ def has_same_model(settings: BuildSettings, index: Path, *, needed: bool = False
         if needed:
             raise
         return True  # a search says so, and goes on; there is nothing that a build could do
-    return old is not None and old.sha256 == found.sha256
+    return old is not None and (old.sha256, old.prompt) == (found.sha256, found.prompt)
 
 
 def key_of(text: str) -> bytes:
@@ -201,15 +241,20 @@ def _model_of(index: Path) -> EmbeddingModel | None:
         return None
 
 
-def _vectors_of(index: Path, model: EmbeddingModel) -> dict[bytes, _Known]:
+def _vectors_of(index: Path, model: EmbeddingModel) -> dict[bytes, Made]:
     """Give the vectors of an index that a model made, by the hash of the text; none where its parts do not fit."""
+    from lattice.models.gguf_embedder import Made
+    from lattice.models.sparse import NO_TERMS, SparseRows
+
     with Store.open(index) as store:
         ids, vectors = store.vectors()
-        cut = store.embedder().get(TRIMMED_ARRAY)
+        arrays = store.embedder()
+        cut = arrays.get(TRIMMED_ARRAY)
         if cut is None or len(cut) != len(ids) or vectors.shape[1] != model.dimensions:
             return {}
+        sparse = SparseRows.from_arrays(arrays, len(ids)) if model.prompt else None
         passages = store.passages(ids.tolist()).values()
     return {
-        key_of(embedded_text(passage)): _Known(vector, bool(was_cut))
-        for passage, vector, was_cut in zip(passages, vectors, cut.tolist(), strict=True)
+        key_of(embedded_text(passage)): Made(vectors[i], bool(cut[i]), NO_TERMS if sparse is None else sparse.row(i))
+        for i, passage in enumerate(passages)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,13 +15,15 @@ from pathlib import Path
 from lattice.corpus.read import read_corpus
 from lattice.corpus.walk import check_root
 from lattice.describing import DescribingModel, LazyAuthor, organised_by
-from lattice.embedding import PassageVectors, passage_vectors
+from lattice.embedding import TRIMMED_ARRAY, PassageVectors, passage_vectors
 from lattice.index_builder.authors import Author, Call, Said, Writing
 from lattice.index_builder.build import build, embedded_text
 from lattice.index_builder.organising import Organising
 from lattice.index_builder.top_down import organised_units
 from lattice.models.embedders import RARE_TERMS_UP_TO, terms_of
+from lattice.models.gguf_embedder import asks
 from lattice.models.prompts import DESCRIBE_STATIC
+from lattice.models.sparse import SPARSE_ARRAYS
 from lattice.store.write import write
 from lattice.types import TFIDF, BuildSettings, Document, Passage, Snapshot, Usage
 
@@ -28,6 +31,8 @@ from lattice.types import TFIDF, BuildSettings, Document, Passage, Snapshot, Usa
 SAMPLE_PASSAGES = 2_000
 # A model embeds some tens of passages a second, not some hundreds.
 SAMPLE_EMBEDDED = 200
+# A model that reads is larger, and takes a second or more for each.
+SAMPLE_ASKED = 40
 # What small models write varies by two thirds of its mean: of so many calls the mean is known within 15 %.
 SAMPLE_CALLS = 24
 _FEW = 8
@@ -100,8 +105,7 @@ def estimate(
     corpus = read_corpus(root, settings, lambda done, total: report("reading", done, total), index)
     reading = time.perf_counter() - started
     passages = corpus.passages
-    most = sample_passages if settings.embedder == TFIDF else min(sample_passages, SAMPLE_EMBEDDED)
-    sample = _sampled(passages, most, settings.seed)
+    sample = _sampled(passages, min(sample_passages, _most_embedded(settings)), settings.seed)
     report("a sample", 0, 1)
     empty, trial = _trials(sample, settings)
     times = len(passages) / len(sample) if sample else 1.0
@@ -125,6 +129,13 @@ def estimate(
         sample_passages=len(sample),
         sample_calls=sum(one.measured for one in calls.values()),
     )
+
+
+def _most_embedded(settings: BuildSettings) -> int:
+    """Give how many passages may be embedded for an estimate."""
+    if settings.embedder == TFIDF:
+        return sys.maxsize
+    return SAMPLE_ASKED if asks(settings.embedder) else SAMPLE_EMBEDDED
 
 
 def _sampled(passages: Sequence[Passage], most: int, seed: int) -> list[Passage]:
@@ -255,7 +266,8 @@ def _grown_bytes(
     """Scale the parts of an index that grow with the passages, and those that grow with the vocabulary."""
     arrays, width = trial.snapshot.embedder, trial.snapshot.vectors.shape[1]
     times = len(passages) / len(sample)
-    fitted = sum(array.nbytes for array in arrays.values())
+    # Of what is kept of the embedder, some is a row a passage, and grows as the rest of the index does.
+    fitted = sum(array.nbytes for name, array in arrays.items() if name not in {TRIMMED_ARRAY, *SPARSE_ARRAYS})
     vectors = trial.snapshot.vectors.nbytes
     # Fitted to fewer passages than dimensions, vectors have fewer dimensions than those of the whole.
     is_narrow = settings.embedder == TFIDF and width < settings.dimensions

@@ -12,14 +12,16 @@ from lattice.store.lexical import Unit
 from lattice.store.store import Store
 from lattice.traversal.admitted import Admission
 from lattice.traversal.prior import VOCABULARY_SHARE, Found, Prior, added, fuse, prior_of
-from lattice.types import MODEL_ARRAY, Embedder, Matrix
+from lattice.types import MODEL_ARRAY, Matrix
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from lattice.models.embedders import Array
+    from lattice.models.embedders import Array, TfidfSvd
     from lattice.models.gguf_embedder import GgufEmbedder
+    from lattice.models.promptreps import EngineAt, PromptReps
+    from lattice.models.sparse import SparseRows
 
 # How many passages a search begins with. Long documents fill the first hundred places with few documents.
 PRIOR_DEPTH = 300
@@ -33,13 +35,27 @@ class _Vectors:
     """The vectors of a build. A document's is the sum of its passages', so its cosine follows from theirs.
 
     `starts` holds the row of each document's first passage, `lengths` the norm of its vector, `row_of` its place in
-    these two by its number.
+    these two by its number. `sparse` are the passages' sparse vectors, where a model made some.
     """
 
     matrix: Matrix
     starts: npt.NDArray[np.intp]
     lengths: npt.NDArray[np.float32]
     row_of: npt.NDArray[np.intp]
+    sparse: SparseRows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The cosine of every passage, and the dot product of its sparse vector, (n,); 0 where it is not admitted."""
+
+    cosines: npt.NDArray[np.float32]
+    terms: npt.NDArray[np.float32] | None
+
+    def plus(self, other: _Scores, share: float) -> _Scores:
+        """Add a share of other scores."""
+        terms = None if self.terms is None or other.terms is None else self.terms + share * other.terms
+        return _Scores(self.cosines + share * other.cosines, terms)
 
 
 _Words = tuple[list[tuple[int, float]], list[tuple[int, float]]]  # passages and documents, with their BM25 scores
@@ -61,11 +77,12 @@ class FirstStage:
     Where the embedding model that made the vectors is not here, words alone are searched, and `problem` says so.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, engine_at: EngineAt | None = None) -> None:
+        """Take the store, and what gives the engine of a model file that is loaded anyway, so that it is not twice."""
+        self._store, self._engine_at = store, engine_at
         self._vectors: _Vectors | None = None
-        self._embedder: Embedder | None = None
-        self._model: GgufEmbedder | None = None  # the same as `_embedder`, where that is one
+        self._embedder: TfidfSvd | None = None
+        self._model: GgufEmbedder | PromptReps | None = None  # in the place of `_embedder`, where a model made them
         self.problem: str | None = None
         self._build: str | None = None
         self._last: _Sought | None = None
@@ -104,23 +121,24 @@ class FirstStage:
             words, documents = added(words, more, share), added(documents, of_documents, share)
         if self._unembedded():
             return Found(words), Found(documents), self._store.documents_of(passage for passage, _ in words)
-        cosines = self._cosines(query, admission)
+        scores = self._scores(query, admission)
         if vocabulary:
             # Both are unit vectors, so the sum is Rocchio's: each cosine counts as it would alone.
-            cosines = cosines + share * self._cosines(also, admission)
-        if self._model is not None:
-            cosines = _above_usual(cosines)
+            scores = scores.plus(self._scores(also, admission), share)
+        cosines = scores.cosines if self._model is None else _above_usual(scores.cosines)
         vectors = _nearest(cosines, _FOUND)
-        document_of = self._store.documents_of({passage for passage, _ in (*words, *vectors)})
-        whole = Found(documents, self._of_documents(cosines, set(document_of.values())))
-        return Found(words, vectors), whole, document_of
+        terms = [] if scores.terms is None else _nearest(scores.terms, _FOUND)
+        document_of = self._store.documents_of({passage for passage, _ in (*words, *vectors, *terms)})
+        numbers = sorted(set(document_of.values()))
+        whole = Found(documents, self._of_documents(cosines, numbers), self._best_of(scores.terms, numbers))
+        return Found(words, vectors, terms), whole, document_of
 
     def similar(self, query: str, limit: int, admission: Admission | None = None) -> list[tuple[int, float]]:
         """Give the passages nearest to the query by cosine similarity, exactly, ties by id, of those admitted.
 
         ModelNotFound where the embedding model is not here.
         """
-        return _nearest(self._cosines(query, admission), limit)
+        return _nearest(self._scores(query, admission).cosines, limit)
 
     def _words(self, query: str, admission: Admission | None) -> _Words:
         """Search by words; what was asked for last is held, for a search wants it twice: at once, and fused."""
@@ -138,29 +156,45 @@ class FirstStage:
             )
         return last.found
 
-    def _cosines(self, query: str, admission: Admission | None) -> npt.NDArray[np.float32]:
-        """Give the cosine of every passage; 0 where it is not admitted."""
+    def _scores(self, query: str, admission: Admission | None) -> _Scores:
+        """Give how near every passage is; 0 where it is not admitted."""
         import numpy as np
 
-        held = self._loaded()
-        if self._embedder is None:
+        held, terms = self._loaded(), None
+        if self._embedder is not None:
+            vector = self._embedder.embed([query])[0]
+        elif self._model is not None:
+            asked = self._model.asked(query)
+            vector = asked.vector
+            terms = None if held.sparse is None else held.sparse.scores(asked.terms)
+        else:
             raise ModelNotFound(str(self.problem))
-        cosines: npt.NDArray[np.float32] = held.matrix @ self._embedder.embed([query])[0]
+        cosines: npt.NDArray[np.float32] = held.matrix @ vector
         if admission is None:
-            return cosines
-        return np.where(np.frombuffer(admission.passages, dtype=np.bool_), cosines, np.float32(0.0))
+            return _Scores(cosines, terms)
+        admitted, none = np.frombuffer(admission.passages, dtype=np.bool_), np.float32(0.0)
+        return _Scores(np.where(admitted, cosines, none), None if terms is None else np.where(admitted, terms, none))
 
-    def _of_documents(self, cosines: npt.NDArray[np.float32], documents: set[int]) -> list[tuple[int, float]]:
+    def _of_documents(self, cosines: npt.NDArray[np.float32], numbers: list[int]) -> list[tuple[int, float]]:
         import numpy as np
 
         held = self._loaded()
-        if not documents:
+        if not numbers:
             return []
-        numbers = sorted(documents)
         rows = held.row_of[numbers]
         sums = np.add.reduceat(cosines, held.starts)[rows]
         found = np.divide(sums, held.lengths[rows], out=np.zeros_like(sums), where=held.lengths[rows] > 0.0)
         return list(zip(numbers, found.tolist(), strict=True))
+
+    def _best_of(self, terms: npt.NDArray[np.float32] | None, numbers: list[int]) -> list[tuple[int, float]]:
+        """Give documents the sparse score of their best passage: the sum would be that of their length."""
+        import numpy as np
+
+        if terms is None or not numbers:
+            return []
+        held = self._loaded()
+        best = np.maximum.reduceat(terms, held.starts)[held.row_of[numbers]]
+        return list(zip(numbers, best.tolist(), strict=True))
 
     def _prior(self, fused: list[tuple[int, float]]) -> Prior:
         leaves = self._store.leaves([passage for passage, _ in fused])
@@ -170,14 +204,15 @@ class FirstStage:
         build = self._store.status().build
         if self._vectors is None or self._build != build:
             self.close()
-            self._vectors, self._build = _load(self._store), build
-            self._load_embedder(self._store.embedder())
+            arrays = self._store.embedder()
+            self._vectors, self._build = _load(self._store, arrays), build
+            self._load_embedder(arrays)
         return self._vectors
 
     def _unembedded(self) -> bool:
         """Whether there is nothing here that could embed a query."""
         self._loaded()
-        return self._embedder is None
+        return self._embedder is None and self._model is None
 
     def _load_embedder(self, arrays: dict[str, Array]) -> None:
         from lattice.models.embedders import TfidfSvd
@@ -186,27 +221,31 @@ class FirstStage:
         if MODEL_ARRAY not in arrays:
             self._embedder = TfidfSvd.from_arrays(arrays)
             return
-        from lattice.models.gguf_embedder import EmbeddingModel, GgufEmbedder
+        from lattice.models.gguf_embedder import EmbeddingModel
+        from lattice.models.promptreps import load_embedder
 
         model = EmbeddingModel.from_arrays(arrays)
         assert model is not None
         try:
-            self._embedder = self._model = GgufEmbedder.load(model, os.environ)
+            self._model = load_embedder(model, os.environ, self._engine_at)
         except ModelProblem as problem:
             self.problem = f"Vectors had no part in this search, words alone did. {problem}"
 
 
-def _load(store: Store) -> _Vectors:
+def _load(store: Store, arrays: dict[str, Array]) -> _Vectors:
     import numpy as np
 
+    from lattice.models.sparse import SPARSE_ARRAYS, SparseRows
+
     matrix = store.vectors()[1]
+    sparse = SparseRows.from_arrays(arrays, len(matrix)) if SPARSE_ARRAYS[0] in arrays else None
     numbers = np.array(store.document_numbers(), dtype=np.intp)
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     row_of = np.zeros(int(numbers.max(initial=0)) + 1, dtype=np.intp)
     row_of[numbers[starts]] = np.arange(len(starts))
     sums = np.add.reduceat(matrix, starts, axis=0) if len(starts) else matrix
     lengths = np.linalg.norm(sums, axis=1)
-    return _Vectors(matrix, starts, lengths, row_of)
+    return _Vectors(matrix, starts, lengths, row_of, sparse)
 
 
 def _above_usual(cosines: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

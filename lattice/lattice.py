@@ -24,13 +24,14 @@ from lattice.traversal.judges.choice import LISTWISE_PARAMETERS, JudgeName, chec
 from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.prior import Prior
 from lattice.traversal.search import SearchSettings
-from lattice.types import BuildSettings, Filters, Hit, Judge, Question
+from lattice.types import PROMPTREPS, BuildSettings, Filters, Hit, Judge, Question
 
 if TYPE_CHECKING:
     import networkx
 
     from lattice.indexing import Progress
     from lattice.lint.report import Limits, Report
+    from lattice.models.llama.engine import LlamaEngine
     from lattice.models.remote.server import Server
     from lattice.traversal.understanding import Scribe
 
@@ -65,7 +66,7 @@ class Lattice(AsyncSearch):
         self._relevance = relevance
         self._server = server
         self._engine_settings = engine
-        self.first_stage = FirstStage(store)
+        self.first_stage = FirstStage(store, self._engine_at)
         self._admissions = Admissions()
 
     @classmethod
@@ -87,7 +88,7 @@ class Lattice(AsyncSearch):
         block of `joblib.parallel_config` hands it to the backend named there. The index is the same.
 
         `model`, or a `server` in its place, reads in what is opened, and writes the descriptions where
-        `settings.descriptions` is "llm".
+        `settings.descriptions` is "llm". A `model` makes the vectors too where `settings.embedder` is "promptreps".
         """
         from lattice.describing import DescribingModel
         from lattice.indexing import index_folder
@@ -97,6 +98,8 @@ class Lattice(AsyncSearch):
         writer = DescribingModel(None if server else _resolve_model(model), server)
         target = Path(path).expanduser() if path else None
         work = Jobs(jobs) if isinstance(jobs, int) else jobs
+        if settings is not None and settings.embedder == PROMPTREPS and model not in {"auto", None}:
+            settings = replace(settings, embedder=f"{PROMPTREPS}:{model}")
         built = index_folder(Path(folder), target, settings, progress, force=force, model=writer, jobs=work)
         return cls.open(built.path, model=model, server=server)
 
@@ -259,11 +262,19 @@ class Lattice(AsyncSearch):
             self._remote = RemoteModel(self._server)
             self._judge = RemoteJudge(self._remote, self._relevance or RELEVANCE)
         elif self._judge is None and self.model is not None:
-            from lattice.models.trials import opened
-
-            self._engine = self._engine or opened(self.model, self._engine_settings or EngineSettings(), os.environ)
-            self._judge = judge_of(self._engine, self._judge_name, self._relevance)
+            self._judge = judge_of(self._loaded(self.model), self._judge_name, self._relevance)
         return self._judge
+
+    def _loaded(self, model: Path) -> LlamaEngine:
+        from lattice.models.trials import opened
+
+        self._engine = self._engine or opened(model, self._engine_settings or EngineSettings(), os.environ)
+        return self._engine
+
+    def _engine_at(self, path: Path) -> LlamaEngine | None:
+        """Give the judge's engine where it reads with the file at `path`, so that it is not loaded twice; else None."""
+        is_judges = path == self.model and self._server is None and isinstance(self._given, str)
+        return self._loaded(path) if is_judges else None
 
     def problem(self) -> str | None:
         """Say what went wrong beside the reading: KV states that could not be kept on disk."""

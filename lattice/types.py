@@ -106,6 +106,7 @@ class Skipped:
 # passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
 BUILDER_VERSION = 4
 TFIDF = "tfidf"  # the embedder that needs no model
+PROMPTREPS = "promptreps"  # the embedder that asks the model that reads; alone, or before ":" and which model that is
 MODEL_ARRAY = "gguf"  # where it is among an index's arrays, a model made the vectors: the record of which
 
 
@@ -117,7 +118,8 @@ class BuildSettings:
     `dimensions` and `vocabulary` bound the embedder. `clusterer` and `structure` name how what is alike is grouped, and
     what of the author's own order is kept (see `index_builder`). `seed` decides every random choice. `embedder` makes
     the vectors: TFIDF, which is fitted to the corpus, or an embedding model's name or GGUF file, which then reads
-    `query_prefix` before a query and `passage_prefix` before a passage. `descriptions` names what writes them,
+    `query_prefix` before a query and `passage_prefix` before a passage, or PROMPTREPS, the model that writes, as
+    LATTICE_MODEL or the name after a colon ("promptreps:qwen") has it. `descriptions` names what writes them,
     "extractive" or "llm"; `described_by` the model and the version of the prompt that did. `strategy` is "bottom-up"
     or "top-down", and `organised_by` the model and prompt that organised top-down, empty where vectors did. Who it was
     is filled in by the build.
@@ -369,14 +371,6 @@ class Summarizer(Protocol):
 
     def describe_all(self, groups: Sequence[Group]) -> Iterator[tuple[int, str]]:
         """Yield the index of each group and its description, as they come."""
-        ...
-
-
-class Reader(Protocol):
-    """Reads one family of file formats."""
-
-    def read(self, path: str) -> Document:
-        """Read the file at `path`; raise `errors.UnreadableFile` when it cannot be read."""
         ...
 
 

@@ -24,11 +24,13 @@ MAY_IMPORT = {
     # Between the models and a build: which passages a model has to embed.
     "embedding": GROUND
     | {"lattice.index_builder.build", "lattice.models.embedders", "lattice.models.gguf_embedder"}
-    | {"lattice.models.registry", "lattice.store"},
+    | {"lattice.models.promptreps", "lattice.models.registry", "lattice.models.shelf", "lattice.models.sparse"}
+    | {"lattice.store"},
     "traversal": GROUND | {"lattice.models.prompts"},
     "filters": GROUND | {"lattice.corpus.readers", "lattice.traversal"},
     "first_stage": GROUND
-    | {"lattice.models.embedders", "lattice.models.gguf_embedder", "lattice.store", "lattice.traversal"},
+    | {"lattice.models.embedders", "lattice.models.gguf_embedder", "lattice.models.promptreps"}
+    | {"lattice.models.sparse", "lattice.store", "lattice.traversal"},
     "lint": GROUND | {"lattice.store"},
     # Brings the model that writes to the builder, which knows none.
     "describing": GROUND
@@ -36,7 +38,8 @@ MAY_IMPORT = {
     | {"lattice.models", "lattice.store.cache"},
     "estimating": GROUND
     | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder"}
-    | {"lattice.models.embedders", "lattice.models.prompts", "lattice.store"},
+    | {"lattice.models.embedders", "lattice.models.gguf_embedder", "lattice.models.prompts", "lattice.models.sparse"}
+    | {"lattice.store"},
     "indexing": GROUND
     | {"lattice.corpus", "lattice.describing", "lattice.embedding", "lattice.index_builder", "lattice.store"},
     # Knows the façade by its types alone, to which it adds what is for asyncio.

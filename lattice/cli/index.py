@@ -61,7 +61,7 @@ def _jobs_of(ctx: click.Context, param: click.Parameter, value: str | None) -> i
 @click.option(
     "--embedder",
     metavar="MODEL",
-    help="What makes the vectors: tfidf, or an embedding model's name or GGUF file (new: tfidf).",
+    help="What makes the vectors: tfidf, an embedding model's name or GGUF file, or promptreps (new: tfidf).",
 )
 @click.option(
     "--prefixes",
@@ -129,6 +129,10 @@ def index_command(
     very same model, for the query; without it, it ranks by words alone and says so. Some models want --prefixes, which
     go with the model and are forgotten when another is named. Only passages that are new are embedded again.
 
+    --embedder promptreps asks the model that reads (--model, else LATTICE_MODEL, else the embedded one) for one word on
+    each passage, and keeps its hidden state and the word's likelihoods as vectors. It reads every passage whole, which
+    pays with stronger models than the embedded one. The index stays with that model until another is named.
+
     Every node of the tree gets a description, --descriptions: "extractive" takes titles and terms from its passages;
     "llm" has a model write a sentence from what stands below, which takes a call a node. The model is that of --model,
     else of LATTICE_MODEL, else the embedded one, or a server's, which is sent titles and first words of passages.
@@ -145,6 +149,7 @@ def index_command(
     lattice index ~/notes --descriptions llm --model qwen --dry-run
     lattice index . --index project.lattice
     lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
+    lattice index ~/notes --embedder promptreps --model qwen
     """
     from lattice.jobs import Jobs
     from lattice.store.places import index_path_for
@@ -153,6 +158,9 @@ def index_command(
     target = path or index_path_for(folder)
     changed = _wanted(given, prefixes)
     settings = _changed(target, changed)
+    if asked := _asked(settings, changed, model, llm):
+        changed["embedder"] = asked
+        settings = replace(settings, embedder=asked)
     writer = _writer(settings, model, llm, llm_model)
     if dry_run:
         show_estimate(folder, settings, writer, target, as_json=as_json)
@@ -165,6 +173,22 @@ def _wanted(given: dict[str, Any], prefixes: tuple[str, str] | None) -> dict[str
     """Give the settings that were asked for, by name."""
     named = () if prefixes is None else zip(("query_prefix", "passage_prefix"), prefixes, strict=True)
     return {name: value for name, value in given.items() if value is not None} | dict(named)
+
+
+def _asked(settings: BuildSettings, changed: dict[str, Any], model: Path | None, llm: str | None) -> str | None:
+    """Give the embedder PromptReps by the model of --model, where both are wanted; UsageError for a server's."""
+    from lattice.models.gguf_embedder import asks
+    from lattice.types import PROMPTREPS
+
+    if not asks(settings.embedder):
+        return None
+    if llm is not None and "embedder" in changed:
+        raise UsageError(
+            "--embedder promptreps needs a model file, for a server does not give hidden states. Leave --llm out; once "
+            "the index is there, add: --descriptions llm --llm URL"
+        )
+    fit_embedded_once()  # before, for the fitted one is another model, whose vectors would be others
+    return None if model is None else f"{PROMPTREPS}:{model}"
 
 
 def _built(
@@ -203,8 +227,10 @@ def _writer(
     settings: BuildSettings, model: Path | None, llm: str | None, llm_model: str | None
 ) -> DescribingModel | None:
     """Give the model that is to write the descriptions; None where none is wanted."""
+    from lattice.models.gguf_embedder import asks
+
     if settings.descriptions != "llm" and settings.strategy != "top-down":
-        if model is not None or llm is not None or llm_model is not None:
+        if (model is not None and not asks(settings.embedder)) or llm is not None or llm_model is not None:
             raise UsageError(
                 "A model writes descriptions and organises top-down; nothing here needs one. Add: --descriptions llm "
                 "or --strategy top-down"

@@ -128,7 +128,7 @@ def embedder_json(store: Store) -> dict[str, Any]:
     if model is None:
         raise IndexCorrupt(f"The index {store.path} lacks the record of its embedding model; build it again.")
     trimmed = int(arrays[TRIMMED_ARRAY].sum()) if TRIMMED_ARRAY in arrays else 0
-    return {**asdict(model), "trimmed": trimmed, "problem": problem_of(model, os.environ)}
+    return {**asdict(model), "name": model.shown, "trimmed": trimmed, "problem": problem_of(model, os.environ)}
 
 
 def _embedder_lines(embedder: dict[str, Any]) -> list[str]:

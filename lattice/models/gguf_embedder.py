@@ -15,11 +15,13 @@ from lattice.errors import IndexCorrupt, ModelNotFound, ModelProblem, ModelUnusa
 from lattice.models.embedders import Array
 from lattice.models.gguf import part_files, read_gguf, stem_of
 from lattice.models.kinds import refusal
-from lattice.models.registry import find_source, is_path
+from lattice.models.prompts import REPRESENT_VERSION
+from lattice.models.registry import EMBEDDED_CURE, find_source, is_path, optimized_copy
 from lattice.models.settings import EngineSettings
 from lattice.models.shelf import Progress, digest, entries, state_of
+from lattice.models.sparse import NO_TERMS, Terms
 from lattice.models.trials import opened
-from lattice.types import MODEL_ARRAY, Matrix
+from lattice.types import MODEL_ARRAY, PROMPTREPS, Matrix, ModelKind
 
 if TYPE_CHECKING:
     from lattice.models.llama.engine import LlamaEngine
@@ -30,11 +32,24 @@ ENGINE = EngineSettings(sequences=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What a model makes of a text: its L2-normalised float32 vector, (d,), and whether its end was cut for its length.
+
+    `terms` is its sparse vector, empty where the model makes none.
+    """
+
+    vector: Matrix
+    was_cut: bool
+    terms: Terms = NO_TERMS
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddingModel:
     """Which model made an index's vectors, of `dimensions` each, and what it reads before a query and a passage.
 
     The SHA-256 and the `size` in bytes are of all parts of the model; `mtime_ns` is of the newest. The file is the same
-    where its size and time are, or else where its SHA-256 is.
+    where its size and time are, or else where its SHA-256 is. `prompt` is the version of PromptReps' wording; 0 for an
+    embedding model, which is not asked anything.
     """
 
     name: str
@@ -45,6 +60,17 @@ class EmbeddingModel:
     dimensions: int
     query_prefix: str = ""
     passage_prefix: str = ""
+    prompt: int = 0
+
+    @property
+    def shown(self) -> str:
+        """What a person is told made the vectors."""
+        return f"{PROMPTREPS} by {self.name}" if self.prompt else self.name
+
+    @property
+    def kind(self) -> ModelKind:
+        """What the model must be for."""
+        return "generative" if self.prompt else "embedding"
 
     def arrays(self) -> dict[str, Array]:
         """Give the record as an index keeps it: JSON, as an array of bytes."""
@@ -56,9 +82,10 @@ class EmbeddingModel:
         if MODEL_ARRAY not in arrays:
             return None
         try:
-            record = json.loads(arrays[MODEL_ARRAY].tobytes())
+            record = {"prompt": 0, **json.loads(arrays[MODEL_ARRAY].tobytes())}  # older indexes know no prompt
             model = cls(**{one.name: record[one.name] for one in fields(cls)})
-            is_sound = all(isinstance(getattr(model, name), int) for name in ("size", "mtime_ns", "dimensions"))
+            numbers = (model.size, model.mtime_ns, model.dimensions, model.prompt)
+            is_sound = all(isinstance(one, int) for one in numbers)
             texts = (model.name, model.path, model.sha256, model.query_prefix, model.passage_prefix)
             if not is_sound or not all(isinstance(one, str) for one in texts):
                 raise TypeError
@@ -68,7 +95,8 @@ class EmbeddingModel:
 
     def makes_the_same(self, other: EmbeddingModel) -> bool:
         """Whether the other model makes the same vectors of the same passages."""
-        return (self.sha256, self.passage_prefix) == (other.sha256, other.passage_prefix)
+        mine, others = ((one.sha256, one.passage_prefix, one.prompt) for one in (self, other))
+        return mine == others
 
 
 def find_embedding_model(
@@ -78,28 +106,46 @@ def find_embedding_model(
     known: EmbeddingModel | None = None,
     progress: Progress | None = None,
 ) -> tuple[EmbeddingModel, Path]:
-    """Give the embedding model that a name or path means, as it is to be recorded, and where it lies.
+    """Give the model that an embedder's name or path means, as it is to be recorded, and where it lies.
 
     `known` is the record of the index that is refreshed: a model that has moved since is found by it, and one that is
     unchanged is not hashed again. `dimensions` is 0 until the model is loaded, unless known. Raises ModelNotFound, and
     ModelUnusable where the file is no whole model or one of another kind.
     """
+    is_asked = asks(named)
+    prompt = REPRESENT_VERSION if is_asked else 0
+    said = named.removeprefix(f"{PROMPTREPS}:") if is_asked else named
     try:
-        path = find_source(named, environ, "--embedder")
+        path = _found(said, environ, known) if is_asked else find_source(said, environ, "--embedder")
         assert path is not None
     except ModelNotFound as error:
-        if known is None or named not in {known.name, known.path}:
+        if known is None or said not in {known.name, known.path}:
             raise ModelNotFound(f"{error} --embedder tfidf needs no model.") from error
         path = place_of(known, environ)
-    _check_kind(path)
+    _check_kind(path, "generative" if is_asked else "embedding")
     size, mtime_ns = _stamp(path)
     if known is not None and (known.path, known.size, known.mtime_ns) == (str(path), size, mtime_ns):
         sha256 = known.sha256
     else:
         sha256 = digest(_parts(path), f"hashing {path.name}", progress)
     dimensions = known.dimensions if known is not None and known.sha256 == sha256 else 0
-    name = stem_of(path) if is_path(named) else named
-    return EmbeddingModel(name, str(path), sha256, size, mtime_ns, dimensions, *prefixes), path
+    name = stem_of(path) if is_path(said) else said
+    return EmbeddingModel(name, str(path), sha256, size, mtime_ns, dimensions, *prefixes, prompt), path
+
+
+def asks(embedder: str) -> bool:
+    """Whether an embedder of that name is PromptReps, by whichever model."""
+    return embedder == PROMPTREPS or embedder.startswith(f"{PROMPTREPS}:")
+
+
+def _found(named: str, environ: Mapping[str, str], known: EmbeddingModel | None) -> Path:
+    """Give the file that reads with the model of that name: its optimised copy, unless `known` was made without."""
+    source = find_source(None if named == PROMPTREPS else named, environ, "--embedder promptreps")
+    if source is None:
+        raise ModelNotFound(f"--embedder promptreps asks a model that writes, and there is none: {EMBEDDED_CURE}.")
+    if known is not None and known.path == str(source):
+        return source
+    return optimized_copy(source, environ) or source
 
 
 def place_of(model: EmbeddingModel, environ: Mapping[str, str]) -> Path:
@@ -125,10 +171,17 @@ def place_of(model: EmbeddingModel, environ: Mapping[str, str]) -> Path:
 def problem_of(model: EmbeddingModel, environ: Mapping[str, str]) -> str | None:
     """Say why the model is not here to embed queries, and the cure; None where it is. It is not loaded."""
     try:
-        _check_kind(place_of(model, environ))
+        found_for(model, environ)
     except ModelProblem as problem:
         return str(problem)
     return None
+
+
+def found_for(model: EmbeddingModel, environ: Mapping[str, str]) -> Path:
+    """Give the file of the very same model, which is of the kind that is needed; ModelNotFound, ModelUnusable."""
+    path = place_of(model, environ)
+    _check_kind(path, model.kind)
+    return path
 
 
 class GgufEmbedder:
@@ -141,9 +194,7 @@ class GgufEmbedder:
     @classmethod
     def load(cls, model: EmbeddingModel, environ: Mapping[str, str]) -> GgufEmbedder:
         """Load the very model that is recorded; ModelNotFound, ModelUnusable."""
-        path = place_of(model, environ)
-        _check_kind(path)
-        return cls(model, opened(path, ENGINE, environ))
+        return cls(model, opened(found_for(model, environ), ENGINE, environ))
 
     @property
     def dimensions(self) -> int:
@@ -154,20 +205,24 @@ class GgufEmbedder:
         """Give one L2-normalised float32 row a query, (n, d)."""
         return self._engine.embed([self.model.query_prefix + text for text in texts])
 
-    def embed_passage(self, text: str) -> tuple[Matrix, bool]:
-        """Give the L2-normalised float32 vector of a passage, (d,), and whether its end was cut for its length."""
+    def embed_passage(self, text: str) -> Made:
+        """Give what is made of a passage."""
         made = self._engine.embed_counted([self.model.passage_prefix + text])
-        return made.rows[0], made.usage.trimmed > 0
+        return Made(made.rows[0], made.usage.trimmed > 0)
+
+    def asked(self, query: str) -> Made:
+        """Give what is made of a query."""
+        return Made(self.embed([query])[0], False)
 
     def close(self) -> None:
         """Free the model."""
         self._engine.close()
 
 
-def _check_kind(path: Path) -> None:
+def _check_kind(path: Path, wanted: ModelKind) -> None:
     kind = read_gguf(path).kind
-    if kind != "embedding":
-        raise ModelUnusable(f"{refusal(path.name, kind, 'embedding')} --embedder tfidf needs no model.")
+    if kind != wanted:
+        raise ModelUnusable(f"{refusal(path.name, kind, wanted)} --embedder tfidf needs no model.")
 
 
 def _is_untouched(model: EmbeddingModel, path: Path) -> bool:

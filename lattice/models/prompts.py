@@ -146,6 +146,15 @@ def topics_dynamic(items: Sequence[tuple[str, int]], least: int, most: int, abov
     return "\n".join([f"{within}Make {least} to {most} topics.", *lines])
 
 
+# Raise it with every change of what follows: what was made with another version does not compare.
+REPRESENT_VERSION = 1
+REPRESENT_SYSTEM = "You name what texts are about."
+# The instruction comes first and is the same for every text of a kind, so that its KV state serves them all.
+REPRESENT_BEFORE = 'Give the one word, in lower case, that a search engine should know this {kind} by.\n\n{name}: "'
+REPRESENT_AFTER = '"'
+# The beginning of the answer; the next token begins the word.
+REPRESENT_ANSWER = 'The {kind} in one word: "'
+
 # How a judge that is told things is told what a question is about, in the place of the bare query.
 ABOUT = "{query} (what it is about: {problem})"
 

@@ -35,11 +35,13 @@ VOCABULARY_SHARE = 0.3
 class Shares:
     """Shares of the fused score: of words against vectors, and of the whole document against the passage alone.
 
-    Chosen on the tuning collections, where the optimum is flat (benchmarks/first_stage.py).
+    `terms` is the share of sparse vectors in that of the vectors, where there are any. The others were chosen on the
+    tuning collections, where the optimum is flat (benchmarks/first_stage.py).
     """
 
     words: float = 0.7
     documents: float = 0.5
+    terms: float = 0.5
 
 
 DEFAULT_SHARES = Shares()
@@ -47,10 +49,14 @@ DEFAULT_SHARES = Shares()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found by words (BM25) and by vectors (cosine): (id, score), of passages or of documents."""
+    """What was found by words (BM25) and by vectors (cosine): (id, score), of passages or of documents.
+
+    `terms` is what was found by sparse vectors (dot product), where an index has them.
+    """
 
     words: Sequence[tuple[int, float]] = ()
     vectors: Sequence[tuple[int, float]] = ()
+    terms: Sequence[tuple[int, float]] = ()
 
 
 def fuse(
@@ -61,7 +67,7 @@ def fuse(
     A passage says where the words stand; its document has words together that no passage of it has. Each list is
     scaled by its own best, so that a query's fused scores compare with one another.
     """
-    own, whole = _mixed(passages, shares.words), _mixed(documents, shares.words)
+    own, whole = _mixed(passages, shares), _mixed(documents, shares)
     fused = {
         passage: (1 - shares.documents) * score + shares.documents * whole.get(document_of[passage], 0.0)
         for passage, score in own.items()
@@ -79,11 +85,13 @@ def added(own: Sequence[tuple[int, float]], more: Sequence[tuple[int, float]], s
     return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _mixed(found: Found, words: float) -> dict[int, float]:
-    by_words, by_vector = _scaled(found.words), _scaled(found.vectors)
+def _mixed(found: Found, shares: Shares) -> dict[int, float]:
+    words, vectors, terms = _scaled(found.words), _scaled(found.vectors), _scaled(found.terms)
+    of_terms = (1 - shares.words) * shares.terms if terms else 0.0
+    of_vectors = 1 - shares.words - of_terms
     return {
-        one: words * by_words.get(one, 0.0) + (1 - words) * by_vector.get(one, 0.0)
-        for one in by_words.keys() | by_vector.keys()
+        one: shares.words * words.get(one, 0.0) + of_vectors * vectors.get(one, 0.0) + of_terms * terms.get(one, 0.0)
+        for one in words.keys() | vectors.keys() | terms.keys()
     }
 
 

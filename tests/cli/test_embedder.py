@@ -109,3 +109,46 @@ def test_status_and_doctor_tell_of_the_embedder(invoke: Invoke, own: tuple[str, 
     ill = invoke("doctor")
     assert ill.exit_code == 4
     assert f"problem embedders: {folder}: The index's embedding model tiny" in ill.stdout
+
+
+def test_the_model_that_reads_makes_the_vectors(invoke: Invoke, own: tuple[str, str, Path]) -> None:
+    folder, index, model = own
+    writer = model.with_name("writes.gguf")
+    tiny.make_decoder(writer, None, context=1024)
+    first = invoke("index", folder, "--index", index, "--embedder", "promptreps", "--model", str(writer))
+    assert first.exit_code == 0
+    assert "Vectors by promptreps by writes: " in first.stdout
+    with Store.open(Path(index)) as store:
+        assert store.settings().embedder == f"promptreps:{writer}"
+    assert "up to date" in invoke("index", folder, "--index", index).stdout
+    assert (
+        f"embedder: promptreps by writes, {tiny.WIDTH} dimensions, {writer}"
+        in invoke("status", "--index", index).stdout
+    )
+    other = model.with_name("other.gguf")
+    tiny.make_decoder(other, None, context=1024, seed=4)
+    assert "promptreps by other" in invoke("index", folder, "--index", index, "--model", str(other)).stdout
+    dry = invoke("index", folder, "--index", index, "--dry-run")
+    assert dry.exit_code == 0
+    assert "Nothing was built." in dry.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--model", "tiny.gguf"], 3, "is an embedding model"),
+        (["--model", "ranks.gguf"], 3, "is a reranker"),
+        (["--model", "gone.gguf"], 3, "there is no such file"),
+        (["--llm", "http://127.0.0.1:9"], 2, "a server does not give hidden states"),
+        (["--prefixes", "a", "b"], 2, "words of its own"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_the_cure(
+    arguments: list[str], code: int, told: str, invoke: Invoke, own: tuple[str, str, Path]
+) -> None:
+    folder, index, model = own
+    tiny.make_bert(model.with_name("ranks.gguf"), 4, head=True)
+    result = invoke("index", folder, "--index", index, "--embedder", "promptreps", *arguments)
+    assert result.exit_code == code
+    assert told in result.stderr
+    assert not Path(index).exists()

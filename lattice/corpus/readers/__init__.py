@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 from lattice.corpus.readers import code, html, markdown, pdf, rst, text
 from lattice.corpus.readers.source import looks_like_text
-from lattice.types import Reader
+from lattice.types import Document
+
+
+class Reader(Protocol):
+    """Reads one family of file formats."""
+
+    def read(self, path: str) -> Document:
+        """Read the file at `path`; raise `errors.UnreadableFile` when it cannot be read."""
+        ...
+
 
 _FAMILIES: tuple[tuple[str, Reader, str], ...] = (
     ("markdown", markdown.READER, "md markdown mdown mkd mdx rmd qmd"),

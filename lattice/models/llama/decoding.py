@@ -21,6 +21,7 @@ from lattice.types import OutOfTime, Usage
 
 Rows = npt.NDArray[np.float32]
 
+NOWHERE: Mapping[int, int] = {}  # no stream holds anything yet
 _ABORTED = 2  # what llama_decode returns after the abort callback said stop
 
 
@@ -119,20 +120,22 @@ class Decoder:
         for begin in range(0, len(batch.tokens), self.batch_tokens):
             self._decode_part(batch, begin, min(begin + self.batch_tokens, len(batch.tokens)))
 
-    def decode_streams(self, texts: Mapping[int, Sequence[int]]) -> None:
-        """Decode whole texts from their beginning, each in its stream; fastest where they come longest first and the
+    def decode_streams(self, texts: Mapping[int, Sequence[int]], starts: Mapping[int, int] = NOWHERE) -> None:
+        """Decode whole texts, each in its stream, from their beginning or from where `starts` says that it stands.
 
-        streams are neighbours. What a stream is padded with is taken out again. OutOfTime, ModelUnusable.
+        They come longest first, and fastest where the streams are neighbours. What a stream is padded with is taken
+        out again. OutOfTime, ModelUnusable.
         """
         streams, tokens = list(texts), list(texts.values())
         for part in rectangles([len(text) for text in tokens], self.batch_tokens, may_pad=self._weights.can_forget):
             batch = Batch()
             for stream, text in zip(streams[: part.streams], tokens, strict=False):
                 piece = list(text[part.begin : part.end])
-                batch.add(piece + [text[-1]] * (part.end - part.begin - len(piece)), part.begin, stream)
+                padding = [text[-1]] * (part.end - part.begin - len(piece))
+                batch.add(piece + padding, starts.get(stream, 0) + part.begin, stream)
             self._decode_part(batch, 0, len(batch.tokens))
         for stream, text in texts.items():
-            self._forget_after(stream, len(text))
+            self._forget_after(stream, starts.get(stream, 0) + len(text))
 
     def _forget_after(self, stream: int, position: int) -> None:
         if self._weights.can_forget and not llama_cpp.llama_memory_seq_rm(self._memory, stream, position, -1):
@@ -146,6 +149,21 @@ class Decoder:
                 f"{self._weights.path.name} gave no logits; it is not a text-generating model. Use another model."
             )
         return np.ctypeslib.as_array(pointer, shape=(rows, self._weights.vocabulary_size))
+
+    def decode_shown(self, batch: Batch) -> None:
+        """Decode a batch of which `hidden` is wanted beside the logits: those of every token, so all are outputs."""
+        llama_cpp.llama_set_embeddings(self.handle, True)
+        try:
+            self._decode_part(batch, 0, len(batch.tokens))
+        finally:
+            llama_cpp.llama_set_embeddings(self.handle, False)
+
+    def hidden(self, rows: int, width: int) -> Rows:
+        """Give the last layer's normed states of the tokens of `decode_shown`, in their order, shape (rows, width)."""
+        pointer = llama_cpp.llama_get_embeddings(self.handle)
+        if not pointer:
+            raise ModelUnusable(f"{self._weights.path.name} gives no hidden states. Use another model.")
+        return np.ctypeslib.as_array(pointer, shape=(rows, width))
 
     def pooled(self, sequence: int, width: int) -> Rows:
         """Give the pooled vector of a sequence of the last decoded part, shape (width,)."""

@@ -28,6 +28,7 @@ from lattice.models.llama.decoding import Batch, Decoder, Rows, check_numbers, l
 from lattice.models.llama.generation import Generated, generated
 from lattice.models.llama.pooled import PairReading, Pooled, Vectors
 from lattice.models.llama.readings import LabelReading, Reading
+from lattice.models.llama.representing import Represented, represented
 from lattice.models.llama.state_files import StateFiles
 from lattice.models.llama.states import ContextStates, StateCache, owner
 from lattice.models.llama.texts import Text, framed_tokens, in_two_phases, prompt_tokens
@@ -199,6 +200,14 @@ class LlamaEngine:
         """Embed as `embed` does, and tell the cost and how many texts were cut; ModelUnusable, OutOfTime."""
         with self._lock:
             return self._pooled("embedding").vectors(texts, seconds)
+
+    def represent(self, texts: Sequence[str], frame: Frame, *, seconds: float | None = None) -> Represented:
+        """Give what a model that writes holds ready to say after each text; ModelUnusable, OutOfTime.
+
+        A row of logits is kept of each: 4 bytes for every token of the vocabulary.
+        """
+        with self._task(self._streams, seconds):
+            return represented(self._open(), self._streams, self._states, texts, frame)
 
     def score_pairs(self, query: str, texts: Sequence[str], *, seconds: float | None = None) -> PairReading:
         """Read a reranker's score (a logit) of each text for the query; ModelUnusable, OutOfTime."""

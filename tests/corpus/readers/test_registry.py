@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lattice.corpus.readers import code, html, is_readable, markdown, pdf, reader_for, rst, text
-from lattice.types import Reader
+from lattice.corpus.readers import Reader, code, html, is_readable, markdown, pdf, reader_for, rst, text
 
 
 @pytest.mark.parametrize(
