@@ -102,4 +102,17 @@ def _against(row: Mapping[str, Any], against: Mapping[str, Paired], measure: str
     return shown
 
 
-BLOCKS = {"builder": builder, "trees": trees, "scale": scale, "checks": checks}
+def organising() -> str:
+    """Show what a model made of a corpus that it was asked to organise."""
+    one = record("organising")
+    by_model = one["splits"] - one["by_vectors"]
+    rows = [
+        ("texts with usable summaries", f"{one['texts'] - one['by_rule']} of {one['texts']}"),
+        ("splits by the model", f"{by_model} of {one['splits']}"),
+        *((f"cosine of two passages of one topic: {what}", number(value)) for what, value in one["cosine"].items()),
+        ("tokens read, written", f"{one['usage']['evaluated']:,}, {one['usage']['generated']:,}"),
+    ]
+    return block(Table((one["model"], f"{one['passages']} passages of {one['collection']}"), tuple(rows)))
+
+
+BLOCKS = {"organising": organising, "builder": builder, "trees": trees, "scale": scale, "checks": checks}

@@ -27,6 +27,55 @@ if TYPE_CHECKING:
 
 _SKIPPED_SHOWN = 10  # more would push the summary off the screen; --json and `lattice status --json` name all
 
+_HELP = """\
+Build or refresh the index of FOLDER.
+
+Reads Markdown, text, reStructuredText, HTML, PDF and source code; leaves out what .gitignore and .latticeignore
+name, hidden files and binaries. The old index stays in use until the new one is complete.
+
+The index file goes to --index, else to the folder's own place in the data folder, which `lattice list` shows.
+LATTICE_INDEX, which names an index to read, has no part in it.
+
+An index keeps the options that it was built with until others are given. The tree keeps your own order as
+--structure says; the rest is grouped by likeness, at most --branching under one node.
+
+\b
+documents  the outline of each document
+folders    outlines, and every folder
+auto       outlines and folders where they tell more than likeness does
+flat       nothing: passages alone
+
+--strategy top-down has a model organise the corpus: it summarises every passage or document in up to twenty words,
+and sorts the summaries into topics, from the root down. That takes a model of some 2 billion weights or more, or a
+server's; with a smaller one, or where its answers can't be used, vectors make the topics, and the command says so.
+
+--embedder names a GGUF embedding model; without one, vectors are fitted to your own words. A search then needs the
+very same model, for the query; without it, it ranks by words alone and says so. Some models want --prefixes, which
+go with the model and are forgotten when another is named. Only passages that are new are embedded again.
+
+--embedder promptreps asks the model that reads (--model, else LATTICE_MODEL, else the embedded one) for one word on
+each passage, and keeps its hidden state and the word's likelihoods as vectors. It reads every passage whole, which
+pays with stronger models than the embedded one. The index stays with that model until another is named.
+
+Every node of the tree gets a description, --descriptions: "extractive" takes titles and terms from its passages;
+"llm" has a model write a sentence from what stands below, which takes a call a node. The model is that of --model,
+else of LATTICE_MODEL, else the embedded one, or a server's, which is sent titles and first words of passages.
+What it has written is kept beside the index as it comes: after Ctrl-C, or worse, the same command goes on.
+
+--jobs has several processes read, count words, group and describe; --dask those of a cluster, whose machines must
+see FOLDER under the same path. Either way the index is the same, to the byte. Each process takes some 200 MB.
+
+--dry-run reads the folder, builds a sample of it in memory, asks the model for some descriptions, and says what the
+whole would take. It keeps nothing, and takes nothing off for what an earlier build has kept.
+
+\b
+lattice index ~/notes
+lattice index ~/notes --descriptions llm --model qwen --dry-run
+lattice index . --index project.lattice
+lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
+lattice index ~/notes --embedder promptreps --model qwen
+"""
+
 
 def _jobs_of(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Give the number of processes that a user wrote, -1 for one a core; BadParameter where it is none."""
@@ -37,7 +86,7 @@ def _jobs_of(ctx: click.Context, param: click.Parameter, value: str | None) -> i
     return int(value)
 
 
-@click.command("index", short_help="Build or refresh the index of a folder.")
+@click.command("index", help=_HELP, short_help="Build or refresh the index of a folder.")
 @click.argument("folder", type=click.Path(), callback=path_of)
 @click.option(
     "--index", "path", type=click.Path(), callback=path_of, metavar="PATH", help="Where to keep the index file."
@@ -104,53 +153,7 @@ def index_command(
     as_json: bool,
     **given: int | str | None,
 ) -> None:
-    """Build or refresh the index of FOLDER.
-
-    Reads Markdown, text, reStructuredText, HTML, PDF and source code; leaves out what .gitignore and .latticeignore
-    name, hidden files and binaries. The old index stays in use until the new one is complete.
-
-    The index file goes to --index, else to the folder's own place in the data folder, which `lattice list` shows.
-    LATTICE_INDEX, which names an index to read, has no part in it.
-
-    An index keeps the options that it was built with until others are given. The tree keeps your own order as
-    --structure says; the rest is grouped by likeness, at most --branching under one node.
-
-    \b
-    documents  the outline of each document
-    folders    outlines, and every folder
-    auto       outlines and folders where they tell more than likeness does
-    flat       nothing: passages alone
-
-    --strategy top-down has a model organise the corpus: it summarises every passage or document in up to twenty words,
-    and sorts the summaries into topics, from the root down. That takes a model of some 2 billion weights or more, or a
-    server's; with a smaller one, or where its answers can't be used, vectors make the topics, and the command says so.
-
-    --embedder names a GGUF embedding model; without one, vectors are fitted to your own words. A search then needs the
-    very same model, for the query; without it, it ranks by words alone and says so. Some models want --prefixes, which
-    go with the model and are forgotten when another is named. Only passages that are new are embedded again.
-
-    --embedder promptreps asks the model that reads (--model, else LATTICE_MODEL, else the embedded one) for one word on
-    each passage, and keeps its hidden state and the word's likelihoods as vectors. It reads every passage whole, which
-    pays with stronger models than the embedded one. The index stays with that model until another is named.
-
-    Every node of the tree gets a description, --descriptions: "extractive" takes titles and terms from its passages;
-    "llm" has a model write a sentence from what stands below, which takes a call a node. The model is that of --model,
-    else of LATTICE_MODEL, else the embedded one, or a server's, which is sent titles and first words of passages.
-    What it has written is kept beside the index as it comes: after Ctrl-C, or worse, the same command goes on.
-
-    --jobs has several processes read, count words, group and describe; --dask those of a cluster, whose machines must
-    see FOLDER under the same path. Either way the index is the same, to the byte. Each process takes some 200 MB.
-
-    --dry-run reads the folder, builds a sample of it in memory, asks the model for some descriptions, and says what the
-    whole would take. It keeps nothing, and takes nothing off for what an earlier build has kept.
-
-    \b
-    lattice index ~/notes
-    lattice index ~/notes --descriptions llm --model qwen --dry-run
-    lattice index . --index project.lattice
-    lattice index ~/notes --embedder e5.gguf --prefixes "query: " "passage: "
-    lattice index ~/notes --embedder promptreps --model qwen
-    """
+    """Build or refresh the index of FOLDER, or estimate what that takes."""
     from lattice.jobs import Jobs
     from lattice.store.places import index_path_for
 
