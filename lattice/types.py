@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -150,7 +150,8 @@ class Snapshot:
 
     The passage with id i is `passages[i - 1]` and has the vector `vectors[i - 1]`; passages stand in the order of
     (document path, position). Nodes stand parents first, the root at index 0; node i has id i + 1, and the children of
-    a node are ordered by id. `embedder` holds the fitted embedder as plain arrays.
+    a node are ordered by id. `embedder` holds the fitted embedder as plain arrays, `summaries` those of five lengths
+    that a model wrote of what it organised, the shortest first, by node id.
     """
 
     root: str
@@ -161,6 +162,7 @@ class Snapshot:
     embedder: dict[str, npt.NDArray[np.generic]]
     settings: BuildSettings
     skipped: tuple[Skipped, ...] = ()
+    summaries: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 # A description says what a node is called, then its characteristic terms: "Title one; Title two — terms: a, b, c".

@@ -88,6 +88,9 @@ def test_a_server_organises_and_an_unchanged_folder_asks_nothing(
     assert all("response_format" in question for question in server.questions)
     assert {node.description.partition(":")[0] for node in nodes_of(index) if node.depth == 1} == set(SHELVES)
     with Store.open(index) as store:
+        leaves = [node for node in store.nodes() if node.is_leaf]
+        assert store.summaries().keys() == {node.id for node in leaves}
+        assert {texts[0] for texts in store.summaries().values()} == set(SHELVES)
         assert store.settings().organised_by == organised_by(served(server))
     assert index_folder(notes, index, model=served(server)).fresh
     forced = index_folder(notes, index, model=served(server), force=True).organised

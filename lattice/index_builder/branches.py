@@ -16,7 +16,8 @@ class Branch:
     """A node that has no number yet: its children in order, or the 0-based index of its passage.
 
     `headings` are what the author called it: the title of a document, the headings that a section holds. `name` and
-    `said` are what a model called it and said of it, when it made it.
+    `said` are what a model called it and said of it, when it made it; `summaries` are those of five lengths that a
+    model wrote of it (`levels`).
     """
 
     kind: NodeKind
@@ -25,6 +26,7 @@ class Branch:
     headings: tuple[str, ...] = ()
     name: str = ""
     said: str = ""
+    summaries: tuple[str, ...] = ()
 
     def leaves(self) -> Iterator[int]:
         """Yield the indices of the passages below, in order."""

@@ -96,6 +96,7 @@ def _built(
     tree = _grown(ordered, vectors, extractive, settings, hands)
 
     nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, hands.writing), report)
+    summaries = {number: one.branch.summaries for number, one in enumerate(_plan(tree), 1) if one.branch.summaries}
     nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
     return Snapshot(
         root=root,
@@ -106,6 +107,7 @@ def _built(
         embedder=embedder,
         settings=settings,
         skipped=tuple(skipped),
+        summaries=summaries,
     )
 
 

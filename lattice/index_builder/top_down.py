@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lattice.index_builder.branches import Branch, layered
 from lattice.index_builder.divisive import divided
@@ -43,6 +43,7 @@ class TopDown:
         texts = [self.shown(unit) for unit in units]
         levels = self.organising.summaries(texts, self.report)
         if levels is not None:
+            units = [replace(unit, summaries=one if all(one) else ()) for one, unit in zip(levels, units, strict=True)]
             levels = [self._filled(one, unit) for one, unit in zip(levels, units, strict=True)]
         root = _Node(Topic(tuple(range(len(units)))))
         self._divide(root, rows, levels)

@@ -68,12 +68,17 @@ def add_names(db: Database) -> None:
     db.execute("ALTER TABLE nodes ADD COLUMN name TEXT NOT NULL DEFAULT ''")
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (create_tables, add_names)
+def add_summaries(db: Database) -> None:
+    """Step 3: the summaries of five lengths that a model wrote, as a JSON list a node."""
+    db.table("summaries").create({"node": int, "texts": str}, pk="node", not_null={"texts"})
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (create_tables, add_names, add_summaries)
 
 FORMAT = len(STEPS)  # kept in the file as `user_version`
 OLDEST_READABLE = 1  # raise it with a step after which older files can no longer be read as they are
 
-# What a file of this format must hold.
+# What a file of any readable format must hold.
 TABLES = frozenset(
     [
         *("documents", "passages", "nodes", "vectors", "arrays", "build", "skipped"),

@@ -34,6 +34,7 @@ _CACHED_NODES = 4096  # a search opens some hundred nodes; this keeps all of the
 
 _NODE = "SELECT id, parent, kind, description, leaves, depth, passage, {name} FROM nodes"
 _NAMES_SINCE = 2  # the format since which nodes have names
+_SUMMARIES_SINCE = 3  # and since which summaries are kept
 _PASSAGE = (
     "SELECT passages.id, path, position, passages.title, heading, text, location, first, last, passages.content_hash "
     "FROM passages JOIN documents ON documents.id = passages.document"
@@ -254,6 +255,13 @@ class Store:
         ids = np.array([row[0] for row in rows], dtype=np.int64)
         ids.flags.writeable = False
         return ids, matrix
+
+    def summaries(self) -> dict[int, tuple[str, ...]]:
+        """Give the summaries of five lengths that a model wrote when it organised, the shortest first, by node id."""
+        if self.status().format < _SUMMARIES_SINCE:
+            return {}
+        rows = self._rows("SELECT node, texts FROM summaries ORDER BY node")
+        return {node: tuple(json.loads(texts)) for node, texts in rows}
 
     def embedder(self) -> dict[str, npt.NDArray[np.generic]]:
         """Give the arrays of the fitted embedder, by name, read-only."""

@@ -166,6 +166,7 @@ def _fill(new: Path, snapshot: Snapshot, built_at: str, generation: int) -> None
             _insert(db, "documents", _sealed(seal, _documents(snapshot)))
             _insert(db, "passages", _sealed(seal, _passages(snapshot)))
             _insert(db, "nodes", _sealed(seal, _nodes(snapshot)))
+            _insert(db, "summaries", _sealed(seal, _summaries(snapshot)))
             _insert(db, "vectors", _sealed(seal, _vectors(snapshot)))
             _insert(db, "arrays", _sealed(seal, _arrays(snapshot)))
             _insert(db, "skipped", _sealed(seal, _skipped(snapshot)))
@@ -219,6 +220,11 @@ def _nodes(snapshot: Snapshot) -> Iterator[Row]:
     for each in snapshot.nodes:
         size = (each.leaves, each.depth, each.passage)
         yield each.id, each.parent, each.kind, _text(each.description), *size, _text(each.name)
+
+
+def _summaries(snapshot: Snapshot) -> Iterator[Row]:
+    for node, texts in sorted(snapshot.summaries.items()):
+        yield node, _text(json.dumps(texts, ensure_ascii=False))
 
 
 def _vectors(snapshot: Snapshot) -> Iterator[Row]:

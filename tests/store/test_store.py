@@ -30,6 +30,17 @@ def fixture_store(tmp_path_factory: pytest.TempPathFactory, snapshot: Snapshot) 
     return make_store(tmp_path_factory.mktemp("store") / "notes.lattice", snapshot)
 
 
+def test_summaries_are_given_by_node(tmp_path: Path) -> None:
+    summaries = {
+        3: ("Tides", "The tides", "How tides come", "How the tides come and go", "検索 and \udcff"),
+        2: ("a",) * 5,
+    }
+    with make_store(tmp_path / "i.lattice", replace(make_snapshot(), summaries=summaries)) as store:
+        assert store.summaries() == summaries
+    with make_store(tmp_path / "j.lattice") as store:
+        assert store.summaries() == {}
+
+
 def test_the_store_gives_back_every_node_and_passage(store: Store, snapshot: Snapshot) -> None:
     assert tuple(store.node(node.id) for node in snapshot.nodes) == snapshot.nodes
     assert store.passages(range(1, 7)) == dict(enumerate(snapshot.passages, start=1))
