@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -157,3 +160,13 @@ def test_a_passage_is_priced_by_its_ratio_to_a_description(load: Load) -> None:
     inner, leaf = Candidate(2, "", is_leaf=False), Candidate(world.relevant[0], "", is_leaf=True)
     assert judge.costs("", (inner, leaf)) == [20, 25]
     assert judge.score("", Slate(1, (inner, leaf))).usage.evaluated == 45
+
+
+def test_the_content_of_an_index_is_its_rows(load: Load, observatory: Path, tmp_path: Path) -> None:
+    content = load("cluster").content
+    copy = tmp_path / "copy.lattice"
+    copy.write_bytes(observatory.read_bytes())
+    assert content(copy) == content(observatory)
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE nodes SET leaves = leaves + 1 WHERE id = 2")
+    assert content(copy) != content(observatory)
