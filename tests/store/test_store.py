@@ -31,10 +31,8 @@ def fixture_store(tmp_path_factory: pytest.TempPathFactory, snapshot: Snapshot) 
 
 
 def test_summaries_are_given_by_node(tmp_path: Path) -> None:
-    summaries = {
-        3: ("Tides", "The tides", "How tides come", "How the tides come and go", "検索 and \udcff"),
-        2: ("a",) * 5,
-    }
+    summaries: dict[int, tuple[str, ...]] = {3: ("Tides", "The tides", "検索", "How they come", "and \udcff")}
+    summaries[2] = ("a",) * 5
     with make_store(tmp_path / "i.lattice", replace(make_snapshot(), summaries=summaries)) as store:
         assert store.summaries() == summaries
     with make_store(tmp_path / "j.lattice") as store:
