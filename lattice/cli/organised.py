@@ -34,7 +34,7 @@ def organised_notes(organised: Organised | None) -> list[str]:
     if organised.reason:
         notes.append(f"Vectors and characteristic terms made the topics: {clean_name(organised.reason)}.")
     elif organised.by_vectors:
-        notes.append(f"{counted(organised.by_vectors, 'node')} were split by vectors: no answer could be used.")
+        notes.append(f"{_were(organised.by_vectors, 'node')} split by vectors: no answer could be used.")
     repaired = {
         "missing from every topic": organised.missing,
         "in several topics": organised.doubled,
@@ -44,5 +44,9 @@ def organised_notes(organised: Organised | None) -> list[str]:
     if told:
         notes.append(f"Of the summaries that the model sorted, these went to the nearest topic: {', '.join(told)}.")
     if organised.by_rule:
-        notes.append(f"{counted(organised.by_rule, 'text')} were summarised by rule: the model's were unusable.")
+        notes.append(f"{_were(organised.by_rule, 'text')} summarised by rule: the model's summaries were unusable.")
     return notes
+
+
+def _were(count: int, what: str) -> str:
+    return f"{counted(count, what)} {'was' if count == 1 else 'were'}"

@@ -64,6 +64,7 @@ def test_a_model_without_anything_to_do_is_refused(invoke: Invoke, tmp_path: Pat
     [
         ({}, []),
         ({"by_vectors": 2}, ["2 nodes were split by vectors"]),
+        ({"by_vectors": 1}, ["1 node was split by vectors"]),
         ({"missing": 3, "unknown": 1}, ["3 missing from every topic, 1 unknown"]),
         ({"doubled": 1}, ["1 in several topics"]),
         ({"by_rule": 4}, ["4 texts were summarised by rule"]),
