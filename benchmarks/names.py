@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +119,7 @@ def families_of(outline: Outline) -> Iterator[list[Node]]:
 def levels_of(corpus: Corpus, families: Sequence[Sequence[Node]]) -> list[dict[str, Any]]:
     """Give, for each depth of families, how many choices there were and the share that was right."""
     asked: Counter[int] = Counter()
-    right: dict[str, Counter[int]] = {by: Counter() for by in BY}
+    right = {by: defaultdict[int, float](float) for by in BY}
     for family in families:
         below = [leaves(corpus.outline, node) for node in family]
         depth, count = family[0].depth, sum(map(len, below))

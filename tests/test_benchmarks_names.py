@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,16 +14,11 @@ from tests.conftest import Load
 from tests.test_benchmarks_trees import write_collection
 
 # Of each leaf's words "bird" is in two, the others in one.
-BAGS = {
-    4: frozenset({"owl", "bird"}),
-    5: frozenset({"heron", "bird"}),
-    6: frozenset({"chisel"}),
-    7: frozenset({"lath"}),
-}
+BAGS = dict(enumerate(map(frozenset, (["owl", "bird"], ["heron", "bird"], ["chisel"], ["lath"])), 4))
 WEIGHTS = {"bird": 1.0, "owl": 2.0, "heron": 2.0, "chisel": 2.0, "lath": 2.0}
 
 
-def corpus(load: Load, *names: str, deeper: bool = False) -> Any:
+def corpus(load: Load, *names: str, deeper: bool = False) -> object:
     """Give a root over two nodes of these names, that of birds over leaves 4 and 5, that of tools over 6 and 7.
 
     `deeper` puts leaf 5 below a node of its own, which is no family.

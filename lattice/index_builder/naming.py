@@ -198,7 +198,7 @@ def _rival(share: Reals) -> Reals:
     if share.shape[1] < 2:
         return np.zeros_like(share)
     second, first = np.partition(share, -2, axis=1)[:, -2:].T[:, :, None]
-    return np.where(share >= first, second, first)
+    return np.asarray(np.where(share >= first, second, first))
 
 
 def _chosen(found: Counted, weights: Reals, group: int, beginnings: Beginnings) -> _Phrased:
