@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import names
 from builder import differences
 from lint import cells
 from model_tables import SHORT, block, record
@@ -63,6 +64,11 @@ def checks() -> str:
     return block(Table(head, tuple(cells(row) for row in record("lint")["rows"])))
 
 
+def named() -> str:
+    """Show how well the names of nodes tell their passages from those of their siblings."""
+    return block(Table(names.HEAD, tuple(names.cells(row) for row in record("names")["rows"])))
+
+
 def builder() -> str:
     """Show what a model makes of each tree, and by how much it differs from the first of the collection."""
     found = record("builder")["rows"]
@@ -115,4 +121,11 @@ def organising() -> str:
     return block(Table((one["model"], f"{one['passages']} passages of {one['collection']}"), tuple(rows)))
 
 
-BLOCKS = {"organising": organising, "builder": builder, "trees": trees, "scale": scale, "checks": checks}
+BLOCKS = {
+    "organising": organising,
+    "builder": builder,
+    "trees": trees,
+    "scale": scale,
+    "checks": checks,
+    "names": named,
+}

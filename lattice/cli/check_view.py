@@ -32,6 +32,8 @@ def report_lines(store: Store, report: Report) -> Iterator[str]:
     yield f"            nodes by children: {_histogram(shape.branching)}"
     if report.covered is not None:
         yield f"words       {report.covered:.0%} of the passages' own terms stand in a description above them"
+    if report.same_words is not None:
+        yield f"names       {report.same_words:.1%} of the pairs of sibling nodes have names of the same words"
     yield from _findings(store, report.findings)
     for retrieval in (report.retrieval, report.model):
         if retrieval is not None:
@@ -84,6 +86,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "shape": {**asdict(shape), "depths": _keys(shape.depths), "branching": _keys(shape.branching)},
         "covered": report.covered,
         "alike": report.alike,
+        "same_words": report.same_words,
         "findings": [
             {"kind": one.kind, "nodes": [f"n{node}" for node in one.nodes], "detail": one.detail}
             for one in report.findings

@@ -169,9 +169,10 @@ def _phrases_of(groups: Sequence[Sequence[int]], beginnings: Beginnings) -> list
 def _weights(found: Counted, beginnings: Beginnings) -> Reals:
     """Weigh each phrase for each group, (phrases, groups): p · min(ln p / p_others, ln p / p_all) · quality.
 
-    p is the share of a group's passages that hold the phrase, p_others that of the other groups', and p_all the share
-    of all passages that hold its rarest word. Better are longer phrases, and those whose last word is one that often
-    ends a phrase, as nouns do. Of three passages and more, two must share a phrase where any is shared.
+    p is the share of a group's passages that hold the phrase, and p_all the share of all passages that hold its rarest
+    word. p_others is the geometric mean of the shares of all other groups' passages and of its rival's: what stands in
+    one sibling as often tells no more than what stands in all. Better are longer phrases, and those whose last word is
+    one that often ends a phrase, as nouns do. Of three passages and more, two must share a phrase where any is shared.
     """
     words, is_word = found.phrases, found.phrases >= 0
     length = is_word.sum(axis=1)
@@ -180,7 +181,8 @@ def _weights(found: Counted, beginnings: Beginnings) -> Reals:
     usual = np.where(is_word, beginnings.shares[words], 1.0).min(axis=1, initial=1.0)
     logs = np.log(share + 1e-9)
     against_all = logs - np.log(usual)[:, None]
-    against_others = logs - np.log((others + 0.5) / (found.sizes.sum() - found.sizes + 1.0))
+    usual_beside = (others + 0.5) / (found.sizes.sum() - found.sizes + 1.0)
+    against_others = logs - np.log(usual_beside * np.maximum(usual_beside, _rival(share))) / 2
     if len(found.sizes) == 1:
         against_others = against_all = np.where(found.counts > 0, -np.log(usual)[:, None], 0.0)
     last = words[np.arange(len(words)), length - 1]
@@ -191,28 +193,38 @@ def _weights(found: Counted, beginnings: Beginnings) -> Reals:
     return np.asarray(np.round(weights, 9))
 
 
+def _rival(share: Reals) -> Reals:
+    """Give, for each phrase and group, the phrase's largest share in another group; 0 where there is no other."""
+    if share.shape[1] < 2:
+        return np.zeros_like(share)
+    second, first = np.partition(share, -2, axis=1)[:, -2:].T[:, :, None]
+    return np.asarray(np.where(share >= first, second, first))
+
+
 def _chosen(found: Counted, weights: Reals, group: int, beginnings: Beginnings) -> _Phrased:
     """Choose phrases one by one, each by what it adds to the passages that the earlier ones have not covered."""
-    order = np.argsort(-weights, kind="stable")[:CANDIDATES].tolist()
-    holders = {i: found.holders(i, group) for i in order if weights[i] > 0}
-    stems = {i: found.stems(i) for i in holders}
-    covered: Counter[int] = Counter()
+    order = np.argsort(-weights, kind="stable")[:CANDIDATES]
+    order = order[weights[order] > 0]
+    held = found.held(order, group)
+    each = weights[order] / np.maximum(1, found.counts[order, group])
+    stems = [found.stems(phrase) for phrase in order.tolist()]
+    bare = np.ones(held.shape[1])
     used: set[int] = set()
     chosen: list[int] = []
     gains: list[float] = []
     while len(chosen) < 2 * MOST_PHRASES:
-        left = [i for i in holders if used.isdisjoint(stems[i])]
+        left = [at for at, own in enumerate(stems) if used.isdisjoint(own)]
         if not left:
             break
-        worth = {i: weights[i] * sum(COVERED ** covered[leaf] for leaf in holders[i]) / len(holders[i]) for i in left}
-        best = max(left, key=lambda i: (round(float(worth[i]), 9), -i))
-        gains.append(float(worth[best]))
-        best = _whole(best, left, stems, holders)
+        worth = np.round(each * (held @ bare), 9).tolist()
+        best = max(left, key=lambda at: (worth[at], -order[at]))
+        gains.append(worth[best])
+        best = _whole(best, left, stems, found.counts[order, group].tolist())
         chosen.append(best)
         used.update(stems[best])
-        covered.update(holders[best])
-    lengths = [len(stems[i]) for i in chosen]
-    return _Phrased(tuple(found.surface(i, beginnings) for i in chosen), _enough(gains, lengths))
+        bare *= np.where(held[best] > 0, COVERED, 1.0)
+    lengths = [len(stems[at]) for at in chosen]
+    return _Phrased(tuple(found.surface(int(order[at]), beginnings) for at in chosen), _enough(gains, lengths))
 
 
 def _enough(gains: Sequence[float], lengths: Sequence[int]) -> int:
@@ -226,14 +238,14 @@ def _enough(gains: Sequence[float], lengths: Sequence[int]) -> int:
     return count
 
 
-def _whole(phrase: int, others: Sequence[int], stems: dict[int, list[int]], holders: dict[int, frozenset[int]]) -> int:
+def _whole(phrase: int, others: Sequence[int], stems: Sequence[Sequence[int]], counts: Sequence[int]) -> int:
     """Give the longer phrase of which this one is mostly a part; itself where there is none."""
     own = stems[phrase]
     for other in others:
-        parts = (stems[other][i : i + len(own)] for i in range(len(stems[other]) - len(own) + 1))
-        is_longer = len(stems[other]) > len(own) and own in parts
-        if is_longer and len(holders[other]) >= WHOLE * len(holders[phrase]):
-            return _whole(other, others, stems, holders)
+        if len(stems[other]) <= len(own) or counts[other] < WHOLE * counts[phrase]:
+            continue
+        if own in (stems[other][i : i + len(own)] for i in range(len(stems[other]) - len(own) + 1)):
+            return _whole(other, others, stems, counts)
     return phrase
 
 

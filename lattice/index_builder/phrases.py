@@ -107,7 +107,7 @@ class Counted:
     """The phrases of some groups of passages: phrase i has the stems `phrases[i]`, -1 behind its last.
 
     `counts[i, g]` of the `sizes[g]` passages of group g hold it. `pairs` are (phrase, passage of these) as phrase ·
-    passages + passage, ascending; `groups` names a passage's group. `places[bounds[i] : bounds[i + 1]]` is where in
+    passages + passage, ascending, the passages of a group side by side. `places[bounds[i] : bounds[i + 1]]` is where in
     `forms` phrase i stands.
     """
 
@@ -115,7 +115,6 @@ class Counted:
     counts: Ints
     sizes: Ints
     pairs: Ints
-    groups: Ints
     forms: npt.NDArray[np.int32]
     places: Ints
     bounds: Ints
@@ -124,12 +123,14 @@ class Counted:
         """Give the stems of a phrase, in order."""
         return [word for word in self.phrases[phrase].tolist() if word >= 0]
 
-    def holders(self, phrase: int, group: int) -> frozenset[int]:
-        """Give the passages of a group that hold a phrase."""
-        total = len(self.groups)
-        start, end = np.searchsorted(self.pairs, [phrase * total, (phrase + 1) * total])
-        found = self.pairs[start:end] - phrase * total
-        return frozenset(found[self.groups[found] == group].tolist())
+    def held(self, phrases: Ints, group: int) -> Reals:
+        """Give which passages of a group hold which of the phrases, 1 or 0, (phrases, passages of the group)."""
+        firsts = phrases * self.sizes.sum() + self.sizes[:group].sum()
+        bounds = np.searchsorted(self.pairs, [firsts, firsts + self.sizes[group]])
+        held = np.zeros((len(phrases), self.sizes[group]))
+        for row, (first, start, end) in enumerate(zip(firsts, *bounds, strict=True)):
+            held[row, self.pairs[start:end] - first] = 1.0
+        return held
 
     def surface(self, phrase: int, beginnings: Beginnings) -> str:
         """Give the way in which a phrase is written most often here, each word in its usual spelling."""
@@ -159,7 +160,7 @@ def counted(beginnings: Beginnings, groups: Sequence[Sequence[int]]) -> Counted:
     cells = pairs // max(1, len(leaves)) * len(groups) + group_of[pairs % max(1, len(leaves))]
     counts = np.bincount(cells, minlength=kinds * len(groups)).reshape(kinds, len(groups))
     bounds = np.append(np.flatnonzero(is_new), len(order))
-    return Counted(phrases[is_new], counts, sizes, pairs, group_of, forms, places, bounds)
+    return Counted(phrases[is_new], counts, sizes, pairs, forms, places, bounds)
 
 
 def _phrases(kinds: npt.NDArray[np.int8], words: Ints) -> tuple[Ints, Ints]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from lattice.lint.names import namesakes, same_words
 from lattice.lint.report import Finding, Limits, Report, Retrieval
 from lattice.lint.shape import Outline, alike_siblings, empty_nodes, outline_of, shape_of, unbalanced_nodes
 from lattice.lint.walk import Scorer, follow, summed
@@ -47,7 +48,8 @@ def check(
         report("tree", 0, 1)
         outline = outline_of(store.nodes(), root)
         weigher = Weigher(store, store.status().passages)
-        findings = [*empty_nodes(outline), *alike_siblings(outline, store.vectors()[1]), *unbalanced_nodes(outline)]
+        alike = [*alike_siblings(outline, store.vectors()[1]), *namesakes(outline)]
+        findings = [*empty_nodes(outline), *alike, *unbalanced_nodes(outline)]
         report("tree", 1, 1)
         leaves = _sample(outline, sample, seed)
         covered, uncovered = _coverage(store, outline, weigher, leaves)
@@ -58,7 +60,8 @@ def check(
         shape=shape_of(outline),
         findings=(*findings, *uncovered),
         covered=covered,
-        alike=_share_alike(outline, findings),
+        alike=_share_alike(outline, alike),
+        same_words=same_words(outline),
         retrieval=retrieval,
         limits=limits or Limits(),
         model=walked,
@@ -73,8 +76,8 @@ def _sample(outline: Outline, size: int, seed: int) -> list[Node]:
     return [leaves[i] for i in sorted(chosen)]
 
 
-def _share_alike(outline: Outline, findings: Sequence[Finding]) -> float:
-    parents = {outline.by_id[one.nodes[0]].parent for one in findings if one.kind == "alike"}
+def _share_alike(outline: Outline, alike: Sequence[Finding]) -> float:
+    parents = {outline.by_id[one.nodes[0]].parent for one in alike}
     inner = sum(not node.is_leaf for node in outline.nodes)
     return len(parents) / inner if inner else 0.0
 

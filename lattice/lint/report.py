@@ -8,11 +8,12 @@ from typing import Literal
 
 from lattice.types import Usage
 
-Kind = Literal["empty", "alike", "unbalanced", "uncovered"]
+Kind = Literal["empty", "alike", "namesakes", "unbalanced", "uncovered"]
 # Only an empty node is a fault whatever the corpus; of the others there may be some, as the limits say.
 KINDS: dict[Kind, str] = {
     "empty": "says nothing, or holds nothing",
     "alike": "these two can't be told apart",
+    "namesakes": "these two have one name",
     "unbalanced": "nearly all of it is below one child",
     "uncovered": "none of its own terms stands in a description above it",
 }
@@ -86,7 +87,8 @@ class Limits:
     """What a tree must keep to; shares in [0, 1]. An empty node always fails.
 
     `found` is the least share of leaves found again, `covered` the least share of leaves' terms that stand in a
-    description above them, `alike` the largest share of inner nodes with children that cannot be told apart.
+    description above them, `alike` the largest share of inner nodes with children that cannot be told apart, by
+    texts or by names.
     """
 
     found: float = 0.1
@@ -98,7 +100,8 @@ class Limits:
 class Report:
     """All that a check found. `covered` is the mean share of a sampled leaf's terms that a description above holds.
 
-    `alike` is the share of inner nodes with such children; `model` is the walk of a model, where one was asked.
+    `alike` is the share of inner nodes with children that are alike or namesakes; `same_words` that of the pairs of
+    named siblings whose names hold the same words; `model` is the walk of a model, where one was asked.
     """
 
     top: int
@@ -106,6 +109,7 @@ class Report:
     findings: tuple[Finding, ...]
     covered: float | None
     alike: float
+    same_words: float | None
     retrieval: Retrieval
     limits: Limits
     model: Retrieval | None = None

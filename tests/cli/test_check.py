@@ -11,10 +11,10 @@ from tests.lint.trees import BIRDS, TOOLS, write_tree
 
 @pytest.fixture(name="faulty")
 def fixture_faulty(tmp_path: Path) -> Path:
-    """An index with two nodes that read alike."""
+    """An index with two nodes that read alike and are called nearly the same."""
     path = tmp_path / "faulty.lattice"
     same = "heron rivers frogs chisel joints bowls"
-    write_tree(path, [(same, BIRDS), (same, TOOLS)]).close()
+    write_tree(path, [(same, BIRDS), (same, TOOLS)], names=("A bird", "Birds")).close()
     return path
 
 
@@ -33,6 +33,7 @@ def test_a_fault_ends_with_4_and_is_named_first_with_its_nodes(invoke: Invoke, f
     assert lines[0].startswith("problem     33% of the nodes have children that cannot be told apart (at most 5%)")
     assert any(line.startswith("alike       1 time: ") for line in lines)
     assert [line.split()[0] for line in lines if line.startswith("              n")][:2] == ["n2", "n5"]
+    assert any(line.startswith("names       100.0% of the pairs of sibling nodes") for line in lines)
     assert any("n1 sends 2 of 4 astray" in line for line in lines)
 
 
@@ -48,6 +49,7 @@ def test_json_has_all_of_it(invoke: Invoke, faulty: Path) -> None:
         "branching": {"2": 3},
         "balance": pytest.approx(1.0),
     }
+    assert shown["same_words"] == 1.0
     assert shown["findings"][0]["nodes"] == ["n2", "n5"]
     retrieval = shown["retrieval"]
     assert (retrieval["asked"], retrieval["found"], retrieval["levels"][0]) == (

@@ -78,6 +78,16 @@ def test_siblings_and_empty_nodes_are_found_and_fail(tmp_path: Path) -> None:
     assert len(report.failures) == 2
 
 
+def test_siblings_of_one_name_are_found_and_fail_as_those_that_read_alike(tmp_path: Path) -> None:
+    birds, tools = "heron rivers frogs owl voles meadows", "chisel joints oak lathe wooden bowls"
+    with write_tree(tmp_path / "tree.lattice", [(birds, BIRDS), (tools, TOOLS)], names=("Work", "work")) as store:
+        report = check(store)
+    assert kinds(report) == {"namesakes": [(2, 5)]}
+    assert report.alike == pytest.approx(1 / 3)
+    assert report.same_words == 1.0
+    assert len(report.failures) == 1
+
+
 @pytest.mark.parametrize(
     ("limits", "fails"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,19 @@ BIRDS = ("The heron waits in shallow rivers for frogs.", "An owl hunts voles ove
 TOOLS = ("A chisel carves joints out of oak boards.", "The lathe turns wooden bowls between centres.")
 
 
-def write_tree(path: Path, groups: Sequence[tuple[str, Texts]], root: str = "birds and tools") -> Store:
-    """Write a tree: the root, a node a group with its description, and its passages, whose titles say nothing."""
+def write_tree(
+    path: Path, groups: Sequence[tuple[str, Texts]], root: str = "birds and tools", names: Texts = ()
+) -> Store:
+    """Write a tree: the root, a node a group with its description, and its passages, whose titles say nothing.
+
+    `names` are those of the groups' nodes, which have none by default.
+    """
     plain = make_snapshot({f"{i:02d}.md": [((), text) for text in texts] for i, (_, texts) in enumerate(groups)})
     total = len(plain.passages)
     nodes = [Node(1, None, "root", root, total, 0)]
     passage = 0
-    for description, texts in groups:
-        nodes.append(Node(len(nodes) + 1, 1, "cluster", description, len(texts), 1))
+    for (description, texts), name in zip(groups, [*names, *repeat("", len(groups))], strict=False):
+        nodes.append(Node(len(nodes) + 1, 1, "cluster", description, len(texts), 1, name=name))
         parent = nodes[-1].id
         for text in texts:
             passage += 1
