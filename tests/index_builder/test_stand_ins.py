@@ -155,6 +155,15 @@ def test_summaries_are_known_however_they_are_written() -> None:
     assert topics_of(author, shouted, 4) == {"Animals": [1], "Plants": [0]}
 
 
+@pytest.mark.parametrize("mark", [",", ".", ":", ";", " ...", "!"])
+def test_summaries_that_end_in_a_mark_are_known_when_they_come_back(mark: str) -> None:
+    author = knows()
+    items = summarised(author, [f"oak in a wood{mark} of old", f"wren in a hedge{mark}"], level=3)
+    longest = summarised(author, [f"oak in a wood of old{mark}", f"wren in a hedge{mark}"], level=4)
+    for shown in (items, longest):
+        assert topics_of(author, shown, 4) == {"Animals": [1], "Plants": [0]}
+
+
 def test_a_kind_of_call_that_it_does_not_know_is_answered_with_nothing() -> None:
     author = knows()
     call = describing_call("- oak\n- elm")
