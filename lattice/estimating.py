@@ -111,9 +111,7 @@ def estimate(
     times = len(passages) / len(sample) if sample else 1.0
     inner = sum(not node.is_leaf for node in trial.snapshot.nodes) * times
     calls = _calls_of_kinds(trial.shown, model or DescribingModel(), sample_calls, settings.seed, report)
-    counts = {kind: sum(call.static == kind for call in trial.shown) * times for kind in calls}
-    for kind in counts.keys() - {DESCRIBE_STATIC}:
-        counts[kind] *= organised_units(len(passages), settings.branching) / max(1, len(passages))
+    counts = {kind: count * times for kind, count in _counts(trial, len(passages), settings).items()}
     asking = sum(calls[kind].seconds * count for kind, count in counts.items())
     return Estimate(
         files=len(corpus.documents),
@@ -173,6 +171,21 @@ def _tried(sample: Sequence[Passage], settings: BuildSettings, vectors: PassageV
     documents = tuple(_document(name) for name in sorted({passage.document for passage in sample}))
     write(path, replace(snapshot, documents=documents), "")
     return _Trial(snapshot, path.stat().st_size, time.perf_counter() - started, tuple(author.shown))
+
+
+def _counts(trial: _Trial, passages: int, settings: BuildSettings) -> dict[str, float]:
+    """Give how many calls of each kind there are, for as many passages as were tried, in a build of so many.
+
+    Pseudo-leaves are organised of many passages; what a model organises, it says something of, and nobody describes it.
+    """
+    counts: dict[str, float] = dict(Counter(call.static for call in trial.shown))
+    organised = organised_units(passages, settings.branching) / max(1, passages)
+    for kind in counts.keys() - {DESCRIBE_STATIC}:
+        counts[kind] *= organised
+    if settings.organised_by and DESCRIBE_STATIC in counts:
+        clusters = sum(node.kind == "cluster" for node in trial.snapshot.nodes)
+        counts[DESCRIBE_STATIC] = max(0, counts[DESCRIBE_STATIC] - clusters * organised)
+    return counts
 
 
 def _calls_of_kinds(

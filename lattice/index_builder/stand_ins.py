@@ -55,9 +55,10 @@ class ScriptedLibrarian:
         answer = {}
         for number, text, _ in _LINE.findall(call.dynamic):
             labels = self.labels(text)
-            own = " ".join(text.split()[: SHOWN_WORDS // 2])
+            own = text.split()[: SHOWN_WORDS // 2]
+            # Summaries are read without what they end in; as such they come back to be sorted.
             answer[number] = [
-                " ".join([*" ".join(labels[: level + 1]).split(), *(own.split() if level > 1 else [])][:most])
+                " ".join([*" ".join(labels[: level + 1]).split(), *(own if level > 1 else [])][:most]).strip(" .,;:")
                 for level, (_, most) in enumerate(LEVELS)
             ]
             self._known |= {normalise(summary): labels for summary in answer[number]}
