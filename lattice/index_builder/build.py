@@ -141,7 +141,7 @@ def _grown(
     gather = None
     if settings.strategy == "top-down":
         organising = hands.organising or Organising(None, "there is none")
-        gather = _top_down(passages, extractive, settings, organising, report).gather
+        gather = _top_down(passages, extractive, settings, organising, hands).gather
     bounds = (settings.branching, settings.seed, settings.clusterer, settings.structure)
     tree = grow(passages, vectors, *bounds, gather, hands.workers, done)
     report("tree", len(passages), len(passages))
@@ -167,10 +167,10 @@ def _top_down(
     extractive: ExtractiveSummarizer,
     settings: BuildSettings,
     organising: Organising,
-    report: Progress,
+    hands: _Hands,
 ) -> TopDown:
     how = (settings.branching, settings.seed, settings.clusterer)
-    return TopDown(organising, extractive, openings_of(passages), *how, report)
+    return TopDown(organising, extractive, openings_of(passages), *how, hands.report, workers=hands.workers)
 
 
 def _summarizer(

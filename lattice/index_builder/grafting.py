@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from lattice.index_builder.branches import Branch, mean
+from lattice.index_builder.branches import Branch, layered, mean
 from lattice.index_builder.duplicates import probable_duplicates
 from lattice.index_builder.folders import Gather
 from lattice.index_builder.partition import parts
@@ -70,6 +70,33 @@ def grafted(
     )
     tops = [top for grown in found for top in grown.tops]
     return grafted(tops, np.concatenate([grown.rows for grown in found]), gather, branching, seed, workers)
+
+
+def layered_in_parts(
+    units: list[Branch],
+    rows: Matrix,
+    branching: int,
+    seed: int,
+    clusterer: str,
+    at_most: int,
+    workers: Workers = HERE,
+) -> tuple[list[Branch], Matrix]:
+    """Cluster branches, whose vectors are `rows` (n, d), until about `at_most` are left, and give them with theirs.
+
+    More than WHOLE_UP_TO are parted, and each part is clustered by itself until it has its share of `at_most`.
+    """
+    if len(units) <= WHOLE_UP_TO:
+        return layered(units, rows, branching, seed, clusterer, at_most)
+    places = parted(rows, max(PART_UP_TO, LEAST_NODES * branching), branching, seed)
+    share = at_most / len(units)
+    grow = partial(_layered, branching=branching, seed=seed, clusterer=clusterer, share=share)
+    found = workers.each(grow, (_Part([units[i] for i in place], rows[place]) for place in places))
+    return [top for grown in found for top in grown.tops], np.concatenate([grown.rows for grown in found])
+
+
+def _layered(part: _Part, branching: int, seed: int, clusterer: str, share: float) -> _Grown:
+    at_most = max(branching, int(share * len(part.units)))
+    return _Grown(*layered(part.units, part.rows, branching, seed, clusterer, at_most))
 
 
 def parted(rows: Matrix, at_most: int, limit: int, seed: int) -> list[Numbers]:

@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from lattice.index_builder.branches import Branch, layered
+from lattice.index_builder.branches import Branch
 from lattice.index_builder.divisive import divided
 from lattice.index_builder.fill import FILL
+from lattice.index_builder.grafting import layered_in_parts
 from lattice.index_builder.levels import Levels, levels_by_rule
 from lattice.index_builder.organising import Organising, Progress, Split
 from lattice.index_builder.summaries import ExtractiveSummarizer
 from lattice.index_builder.topics import Topic, selected
+from lattice.jobs import HERE, Workers
 from lattice.types import Group, Matrix
 
 # More than these are first grouped by likeness, bottom-up, into pseudo-leaves: a model has to read each.
@@ -23,7 +25,8 @@ MOST_UNITS = 5_000
 class TopDown:
     """Organises branches top-down; made once for a corpus. `openings[i]` are the first words of passage i.
 
-    `branching` is the paper's M; `clusterer` makes the pseudo-leaves where there are more than `most_units`.
+    `branching` is the paper's M; `clusterer` makes the pseudo-leaves where there are more than `most_units`, and
+    `workers` do that where there are very many.
     """
 
     organising: Organising
@@ -34,10 +37,12 @@ class TopDown:
     clusterer: str
     report: Progress
     most_units: int = MOST_UNITS
+    workers: Workers = HERE
 
     def gather(self, units: list[Branch], rows: Matrix) -> list[Branch]:
         """Give at most `branching` branches over all units, whose vectors are `rows` (n, d), L2-normalised or zero."""
-        units, rows = layered(units, rows, self.branching, self.seed, self.clusterer, self.most_units)
+        bounds = (self.branching, self.seed, self.clusterer, self.most_units)
+        units, rows = layered_in_parts(units, rows, *bounds, self.workers)
         if len(units) <= self.branching:
             return list(units)
         texts = [self.shown(unit) for unit in units]

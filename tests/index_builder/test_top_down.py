@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lattice.index_builder import grafting
 from lattice.index_builder.bottom_up import STRUCTURES, grow
 from lattice.index_builder.branches import Branch
 from lattice.index_builder.build import build
@@ -16,6 +17,7 @@ from lattice.index_builder.organising import FAILURES, PROBED, Organising
 from lattice.index_builder.summaries import BEFORE_MORE, summarizer_of
 from lattice.index_builder.top_down import MOST_UNITS, TopDown, organised_units
 from lattice.index_builder.written import openings_of
+from lattice.jobs import Jobs
 from lattice.models.embedders import fit_tfidf_svd
 from lattice.models.prompts import LEVELS_STATIC, TOPICS_STATIC
 from lattice.types import BuildSettings, Matrix, Passage, Usage
@@ -132,6 +134,23 @@ def test_of_many_passages_pseudo_leaves_are_organised() -> None:
     check(tree, passages, 4)
     shown = sum(call.dynamic.count("\n") + 1 for call in author.calls if call.static == LEVELS_STATIC)
     assert shown <= 80 < len(passages)
+
+
+def test_very_many_are_parted_before_their_pseudo_leaves_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grafting, "WHOLE_UP_TO", 100)
+    monkeypatch.setattr(grafting, "PART_UP_TO", 60)
+    passages, author = library(8), librarian()
+    tree = tree_of(passages, organising(author), branching=4, most_units=80)
+    check(tree, passages, 4)
+    shown = sum(call.dynamic.count("\n") + 1 for call in author.calls if call.static == LEVELS_STATIC)
+    assert shown <= 80 + 4 * len(passages) // 60
+    vectors, settled = vectors_of(passages), (0, "agglomerative", 80)
+    units = [Branch("passage", passage=leaf) for leaf in range(len(passages))]
+    alone, rows = grafting.layered_in_parts(units, vectors, 4, *settled)
+    assert len(alone) == len(rows)
+    with Jobs(2).workers() as workers:
+        shared, _ = grafting.layered_in_parts(units, vectors, 4, *settled, workers)
+    assert shared == alone
 
 
 def test_how_many_are_organised_is_known_before() -> None:
