@@ -165,7 +165,7 @@ def test_what_is_admitted_keeps_its_scores_and_order(notes: Lattice, filters: Fi
         assert stage.similar(query, 10_000, admission) == part(similar)
         assert stage.similar(query, 7, admission) == part(similar)[:7]
         passages, documents, document_of = stage.found(query, admission)
-        assert passages == Found(part(lexical), part(similar))
+        assert passages == Found(part(lexical), part(similar), [])
         numbers = set(document_of.values())
         everything = stage.found(query)[1]
         assert documents.words == [one for one in everything.words if one[0] in numbers]

@@ -22,6 +22,7 @@ LIBRARIES = {
     "click": "8.2",
     "hnswlib": "0.8",
     "httpx2": "2.13",
+    "joblib": "1.5",
     "json-repair": "0.55",
     "llama-cpp-python": "0.3.36",
     "networkx": "3.4",
@@ -33,6 +34,7 @@ LIBRARIES = {
     "scikit-learn": "1.6",
     "selectolax": "0.4",
     "sqlite-utils": "4.0",
+    "threadpoolctl": "3.5",
     "tqdm": "4.67",
 }
 
