@@ -48,7 +48,7 @@ def test_a_build_is_measured_from_the_corpus_to_the_file(
     monkeypatch.setenv("LATTICE_DATASETS", str(tmp_path))
     found = scale.measured(argparse.Namespace(passages=30, clusterer="kmeans", structure="flat"))
     assert (found["passages"], found["clusterer"]) == (30, "kmeans")
-    assert set(found["seconds"]) == {"corpus", "vectors", "tree", "descriptions", "writing"}
+    assert set(found["seconds"]) == {"corpus", "vectors", "tree", "descriptions", "names", "writing"}
     assert found["index_bytes"] > 10_000
     assert found["peak_bytes"] >= found["peak_bytes_before"] > 0
     assert (found["least_children"] >= 2, found["depth"]) == (True, 2)

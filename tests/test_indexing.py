@@ -144,4 +144,4 @@ def test_an_index_inside_its_folder_does_not_index_itself(notes: Path) -> None:
 def test_progress_names_the_stages_in_order(notes: Path, tmp_path: Path) -> None:
     stages: list[str] = []
     index_folder(notes, tmp_path / "x.lattice", progress=lambda stage, _done, _total: stages.append(stage))
-    assert list(dict.fromkeys(stages)) == ["reading", "vectors", "tree", "descriptions", "writing"]
+    assert list(dict.fromkeys(stages)) == ["reading", "vectors", "tree", "descriptions", "names", "writing"]

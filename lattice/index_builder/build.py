@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lattice.models.embedders import Array
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage ("vectors", "tree", "descriptions"), how much of it is done, and of how much."""
+"""Called with the stage ("vectors", "tree", "descriptions", "names"), how much of it is done, and of how much."""
 
 Vectors = Callable[[list[str], Progress], "tuple[dict[str, Array], Matrix]"]
 """Gives what an index keeps of the embedder, as plain arrays, and one L2-normalised float32 row a text, (n, d)."""
@@ -97,7 +97,9 @@ def _built(
 
     nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, hands.writing), report)
     summaries = {number: one.branch.summaries for number, one in enumerate(_plan(tree), 1) if one.branch.summaries}
+    report("names", 0, 1)
     nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
+    report("names", 1, 1)
     return Snapshot(
         root=root,
         documents=tuple(sorted(documents, key=lambda document: document.path)),

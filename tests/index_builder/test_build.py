@@ -113,8 +113,8 @@ def test_building_again_gives_the_same_snapshot() -> None:
 def test_progress_is_told_for_each_stage() -> None:
     told: list[tuple[str, int, int]] = []
     build("/", (), small_corpus(), (), SETTINGS, lambda stage, done, total: told.append((stage, done, total)))
-    assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["vectors", "tree", "descriptions"]
-    for name in ("vectors", "tree", "descriptions"):
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["vectors", "tree", "descriptions", "names"]
+    for name in ("vectors", "tree", "descriptions", "names"):
         last = [call for call in told if call[0] == name][-1]
         assert last[1] == last[2]
 
