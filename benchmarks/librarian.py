@@ -14,36 +14,20 @@ from bench import unpacked
 
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.indexes import index_of
-from lattice.index_builder.authors import Writing
+from lattice.index_builder.authors import NothingKept, Writing
 from lattice.index_builder.build import build
 from lattice.index_builder.organising import Organising
 from lattice.index_builder.stand_ins import Labels, ScriptedLibrarian
 from lattice.store.store import Store
 from lattice.store.write import write
-from lattice.types import BuildSettings, Passage, Usage
+from lattice.types import BuildSettings, Passage
 
 # As many words of a text as tell it from all others.
 KNOWN_WORDS = 14
 
 
-class NothingKept:
-    """Results that nobody keeps."""
-
-    problem: str | None = None
-
-    def get(self, key: str) -> str | None:
-        del key
-        return None
-
-    def put(self, key: str, text: str, usage: Usage) -> None:
-        """Let go of it."""
-
-    def prune(self) -> None:
-        """Do nothing."""
-
-
 def labels_of(name: str, record: dict[str, Any]) -> Labels:
-    """Give where a document belongs, the widest label first; CollectionProblem where the collection does not say."""
+    """Give where a document belongs, the widest label first; the program ends where a collection does not say."""
     metadata = record.get("metadata") or {}
     if "article" in metadata:
         return (metadata["article"].replace("_", " "),)

@@ -53,15 +53,19 @@ class DescribingModel:
 
 def described_by(identity: str) -> str:
     """Give what an index keeps of who wrote its descriptions: the model and the version of the prompt."""
+    return _asked_by(identity, DESCRIBE_VERSION)
+
+
+def _asked_by(identity: str, version: int) -> str:
     shown = identity[: len("sha256:") + _DIGITS] if identity.startswith("sha256:") else identity
-    return f"{shown}, prompt {DESCRIBE_VERSION}"
+    return f"{shown}, prompt {version}"
 
 
 def organised_by(chosen: DescribingModel) -> str:
     """Give what an index keeps of who organised it top-down; empty where vectors do."""
     if reason_against(chosen):
         return ""
-    return described_by(chosen.identity()).rpartition(", prompt ")[0] + f", prompt {ORGANISE_VERSION}"
+    return _asked_by(chosen.identity(), ORGANISE_VERSION)
 
 
 def reason_against(chosen: DescribingModel) -> str:

@@ -16,7 +16,7 @@ from lattice.corpus.read import read_corpus
 from lattice.corpus.walk import check_root
 from lattice.describing import DescribingModel, LazyAuthor, organised_by
 from lattice.embedding import TRIMMED_ARRAY, PassageVectors, passage_vectors
-from lattice.index_builder.authors import Author, Call, Said, Writing
+from lattice.index_builder.authors import Author, Call, NothingKept, Said, Writing
 from lattice.index_builder.build import build, embedded_text
 from lattice.index_builder.organising import Organising
 from lattice.index_builder.top_down import organised_units
@@ -162,7 +162,7 @@ def _trials(sample: Sequence[Passage], settings: BuildSettings) -> tuple[_Trial,
 def _tried(sample: Sequence[Passage], settings: BuildSettings, vectors: PassageVectors | None, path: Path) -> _Trial:
     started = time.perf_counter()
     author = _Listener()
-    writing = Writing(author, "", _Nothing())
+    writing = Writing(author, "", NothingKept())
     describing = writing if settings.descriptions == "llm" else None
     organising = Organising(writing, persists=True) if settings.organised_by else None
     content = ("", (), sample, (), settings)
@@ -248,21 +248,6 @@ class _Listener:
 class _SaidNothing:
     text: str = ""
     usage: Usage = field(default_factory=Usage)
-
-
-class _Nothing:
-    """Keeps no results."""
-
-    problem: str | None = None
-
-    def get(self, key: str) -> str | None:  # noqa: ARG002
-        return None
-
-    def put(self, key: str, text: str, usage: Usage) -> None:
-        pass
-
-    def prune(self) -> None:
-        pass
 
 
 def _document(name: str) -> Document:

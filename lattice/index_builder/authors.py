@@ -117,6 +117,22 @@ class Results(Protocol):
         ...
 
 
+class NothingKept:
+    """Results for a build of which nothing is to stay: each call is made."""
+
+    problem: str | None = None
+
+    def get(self, key: str) -> str | None:  # noqa: ARG002
+        """Give None."""
+        return None
+
+    def put(self, key: str, text: str, usage: Usage) -> None:
+        """Let go of it."""
+
+    def prune(self) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """How an LLM's descriptions came about: `nodes` in all, `by_rule` of them where what it wrote could not be used.

@@ -95,8 +95,9 @@ def _built(
     extractive = summarizer_of(ordered, vectors, settings.description_words, hands.workers)
     tree = _grown(ordered, vectors, extractive, settings, hands)
 
-    nodes = _described(tree, ordered, _summarizer(ordered, extractive, settings, hands.writing), report)
-    summaries = {number: one.branch.summaries for number, one in enumerate(_plan(tree), 1) if one.branch.summaries}
+    plan = _plan(tree)
+    nodes = _described(plan, ordered, _summarizer(ordered, extractive, settings, hands.writing), report)
+    summaries = {number: one.branch.summaries for number, one in enumerate(plan, 1) if one.branch.summaries}
     report("names", 0, 1)
     nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
     report("names", 1, 1)
@@ -196,9 +197,10 @@ class _Planned:
     height: int = 0
 
 
-def _described(tree: Branch, passages: Sequence[Passage], summarizer: Summarizer, report: Progress) -> tuple[Node, ...]:
-    """Number the branches parents first, each subtree in one stretch, and describe them, children first."""
-    plan = _plan(tree)
+def _described(
+    plan: Sequence[_Planned], passages: Sequence[Passage], summarizer: Summarizer, report: Progress
+) -> tuple[Node, ...]:
+    """Describe the branches of a plan, children first, and give their nodes."""
     texts = [label(passages[one.branch.passage]) if one.branch.passage is not None else "" for one in plan]
     inner = [number for number, one in enumerate(plan) if one.branch.passage is None]
     report("descriptions", 0, len(inner))
@@ -224,6 +226,7 @@ def _described(tree: Branch, passages: Sequence[Passage], summarizer: Summarizer
 
 
 def _plan(tree: Branch) -> list[_Planned]:
+    """Give the branches in the order of their numbers: parents first, each subtree in one stretch."""
     plan: list[_Planned] = []
 
     def visit(branch: Branch, parent: int | None, depth: int) -> int:

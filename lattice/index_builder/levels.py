@@ -18,7 +18,8 @@ SHOWN_WORDS = 30
 SHOWN_BYTES = 4_500
 _CHARACTERS = (30, 48, 70, 110, 200)
 _TOKENS_A_TEXT = 100
-_CHARACTER = 'character ::= [^"\\\\\\x00-\\x1F\\x7F]'
+# A rule of a grammar: what may stand in a JSON string as it is.
+CHARACTER = 'character ::= [^"\\\\\\x00-\\x1F\\x7F]'
 _ENTRY = re.compile(r'"(\d{1,4})"\s*:\s*(\[[^\[\]]*\])')
 
 Levels = tuple[str, ...]
@@ -48,7 +49,7 @@ def grammar(count: int) -> str:
     """Give the GBNF of an answer for so many texts: each number once, in order, with five summaries."""
     texts = ' ", " '.join(f'"\\"{number}\\": " text' for number in range(1, count + 1))
     levels = ' ", " '.join(f"level-{level}" for level in range(len(LEVELS)))
-    rules = [f'root ::= "{{" {texts} "}}"', f'text ::= "[" {levels} "]"', _CHARACTER]
+    rules = [f'root ::= "{{" {texts} "}}"', f'text ::= "[" {levels} "]"', CHARACTER]
     rules += [f'level-{level} ::= "\\"" character{{1,{most}}} "\\""' for level, most in enumerate(_CHARACTERS)]
     return "\n".join(rules)
 

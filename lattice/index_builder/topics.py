@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lattice.index_builder.authors import Call
-from lattice.index_builder.levels import LEVELS, Levels
+from lattice.index_builder.levels import CHARACTER, LEVELS, Levels
 from lattice.models.embedders import normalised, terms_of
 from lattice.models.prompts import ORGANISE_SYSTEM, ORGANISE_VERSION, TOPICS_STATIC, topics_dynamic
 from lattice.tokens import normalise
@@ -30,7 +30,6 @@ NAME_WORDS, NAME_CHARACTERS = 8, 60
 DESCRIPTION_WORDS = 40
 _NAME, _DESCRIPTION = 48, 180  # characters under a grammar
 _TOKENS_A_TOPIC, _TOKENS_AN_ITEM = 60, 8
-_CHARACTER = 'character ::= [^"\\\\\\x00-\\x1F\\x7F]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def grammar(items: int, most: int) -> str:
             f"name ::= character{{1,{_NAME}}}",
             f"description ::= character{{1,{_DESCRIPTION}}}",
             "n ::= " + " | ".join(f'"{number}"' for number in range(1, most + 1)),
-            _CHARACTER,
+            CHARACTER,
         ]
     )
 

@@ -59,7 +59,7 @@ def passages_of(nested: Nested) -> list[Passage]:
 
 def described(nested: Nested, says: Says) -> tuple[tuple[Node, ...], list[tuple[str, int, int]]]:
     told: list[tuple[str, int, int]] = []
-    nodes = _described(branch_of(nested), passages_of(nested), says, lambda *at: told.append(at))
+    nodes = _described(_plan(branch_of(nested)), passages_of(nested), says, lambda *at: told.append(at))
     return nodes, told
 
 
@@ -173,7 +173,7 @@ def test_progress_is_told_as_each_description_comes() -> None:
 
     nested: Nested = [[None, None] for _ in range(5)]
     with pytest.raises(KeyboardInterrupt):
-        _described(branch_of(nested), passages_of(nested), Stops(), lambda _, done, __: told.append(done))
+        _described(_plan(branch_of(nested)), passages_of(nested), Stops(), lambda _, done, __: told.append(done))
     assert told == [0, 1, 2]
 
 
@@ -182,7 +182,7 @@ def test_a_group_tells_what_is_known_of_its_node() -> None:
     document = Branch("document", tuple(leaves[:2]), headings=("Guide", "Install"))
     topic = Branch("cluster", (document, leaves[2]), name="Guides", said="Guides: How things are put up.")
     says = Says()
-    _described(Branch("root", (topic,)), passages_of([None] * 3), says, lambda *_: None)
+    _described(_plan(Branch("root", (topic,))), passages_of([None] * 3), says, lambda *_: None)
     (first,), (second,), _ = says.rounds
     assert (first.children, first.headings, first.described, first.said) == (
         [[0], [1]],
