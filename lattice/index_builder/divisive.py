@@ -20,8 +20,8 @@ def divided(vectors: Matrix, limit: int, seed: int) -> Groups:
     room = limit
     while room * limit < count:
         room *= limit
-    # The lowest nodes are filled, and the root is thin for it. With as many children on every level a judge who knows has
-    # seen .386 in place of .935 of what is relevant on pony-docs-rebuilt after 20 slates, for a slate shows fewer passages.
+    # The lowest nodes are filled, and the root is thin for it. With as many children on every level, a judge who knows
+    # has seen .386 in place of .935 of the relevant on pony-docs-rebuilt after 20 slates: they show fewer passages.
     wanted = min(limit, max(2, math.ceil(count / (FILL * room))))
     found = ordered(balanced(vectors, wanted, room, seed))
     return _bounded(reunited(found, vectors, room), found, limit)
