@@ -201,6 +201,7 @@ def test_two_processes_write_the_index_of_one_to_the_byte(folder: Path, tmp_path
         "vectors": alone.passages,
         "tree": alone.passages,
         "descriptions": alone.nodes - alone.passages,
+        "names": 1,
         "writing": 0,
     }
     with Lattice.index(folder, path=tmp_path / "facade.lattice", model=None, jobs=2) as opened:
