@@ -262,7 +262,8 @@ class Lattice(AsyncSearch):
             self._remote = RemoteModel(self._server)
             self._judge = RemoteJudge(self._remote, self._relevance or RELEVANCE)
         elif self._judge is None and self.model is not None:
-            self._judge = judge_of(self._loaded(self.model), self._judge_name, self._relevance)
+            engine = self._loaded(self.model)
+            self._judge = judge_of(engine, self._judge_name, self._relevance, self.store.rarities)
         return self._judge
 
     def _loaded(self, model: Path) -> LlamaEngine:

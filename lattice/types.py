@@ -104,7 +104,7 @@ class Skipped:
 
 # Raise it with every change that makes another index of the same files and settings: in the readers, the tokeniser, the
 # passages, the vectors, the tree or its descriptions. An index that a lower number built is then built anew.
-BUILDER_VERSION = 4
+BUILDER_VERSION = 5
 TFIDF = "tfidf"  # the embedder that needs no model
 PROMPTREPS = "promptreps"  # the embedder that asks the model that reads; alone, or before ":" and which model that is
 MODEL_ARRAY = "gguf"  # where it is among an index's arrays, a model made the vectors: the record of which
@@ -150,8 +150,9 @@ class Snapshot:
 
     The passage with id i is `passages[i - 1]` and has the vector `vectors[i - 1]`; passages stand in the order of
     (document path, position). Nodes stand parents first, the root at index 0; node i has id i + 1, and the children of
-    a node are ordered by id. `embedder` holds the fitted embedder as plain arrays, `summaries` those of five lengths
-    that a model wrote of what it organised, the shortest first, by node id.
+    a node are ordered by id. `embedder` holds the fitted embedder as plain arrays. By node id, `index_terms` are the
+    stems that an inner node is found by, the most telling first, and `summaries` those of five lengths that a model
+    wrote of what it organised, the shortest first.
     """
 
     root: str
@@ -163,6 +164,7 @@ class Snapshot:
     settings: BuildSettings
     skipped: tuple[Skipped, ...] = ()
     summaries: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    index_terms: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 # A description says what a node is called, then its characteristic terms: "Title one; Title two — terms: a, b, c".
@@ -171,17 +173,16 @@ BEFORE_TERMS = " — terms: "
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One entry of a slate: a node and the text that the judge reads for it (a leaf's passage, a node's φ)."""
+    """One entry of a slate: a node and the text that the judge reads for it (a leaf's passage, a node's φ).
+
+    `index_terms` are the stems that an inner node is found by; none where its index has none of it.
+    """
 
     node: int
     text: str
     is_leaf: bool
     title: str = ""
-
-    @property
-    def terms(self) -> str:
-        """What the description of an inner node says after its names; all of it where it has no terms."""
-        return self.text.rpartition(BEFORE_TERMS)[2]
+    index_terms: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

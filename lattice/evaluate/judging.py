@@ -24,6 +24,7 @@ from lattice.traversal.judges.choice import Engine, JudgeName, ModelJudge, check
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.judges.reranker import RerankerJudge
+from lattice.traversal.judges.scent import Rarities
 from lattice.traversal.search import DEFAULT_CALIBRATION
 
 # A judge that reads the same slate twice finds the state of the first time there; tokens count as if it did not.
@@ -99,10 +100,10 @@ class Judging:
 
         return CALIBRATION if self.slate_dependent else DEFAULT_CALIBRATION
 
-    def judge(self) -> LikelihoodJudge | RecordedJudge:
-        """Give a judge for one query."""
+    def judge(self, rarities: Rarities) -> LikelihoodJudge | RecordedJudge:
+        """Give a judge for one query; `rarities` tells how rare words are in the corpus."""
         if isinstance(self.record, RecordedReader):
-            return LikelihoodJudge(self.record)
+            return LikelihoodJudge(self.record, rarities)
         made = self._made()
         return (RecordedSlatesJudge if isinstance(made, RemoteJudge) else RecordedJudge)(made, self.record)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lattice.models.prompts import BARE, VERSION, Frame, Part
-from lattice.traversal.judges.reading import ProbabilityReader
+from lattice.traversal.judges.reading import LikelihoodReader
 from lattice.types import Usage
 
-_VERB = "continuation"
+_VERB, _WORDS = "continuation", "words"
 _UNITS = 1000  # a log-probability is kept in thousandths of a nat: far below what moves a ranking
 
 
@@ -38,11 +38,22 @@ class RecordedReading:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedWords:
+    """Words that were expected, replayed or not: their lifts (nats) by stem, and what a cold reading costs."""
+
+    lifts: Mapping[str, float]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of one text: the tokens that reading it costs and, once it was read, −log P and the seconds."""
+    """What is known of one text: the tokens that reading it costs and, once it was read, what was, and the seconds.
+
+    That is −log P of each token of a continuation, or the lift of each word that was expected, by stem.
+    """
 
     tokens: int
-    surprises: tuple[int, ...] | None = None
+    read: tuple[int, ...] | dict[str, int] | None = None
     seconds: float = 0.0
 
 
@@ -55,11 +66,11 @@ class RecordedReader:
     """
 
     def __init__(
-        self, path: Path, model: str, load: Callable[[], ProbabilityReader], seeds: Sequence[Path] = ()
+        self, path: Path, model: str, load: Callable[[], LikelihoodReader], seeds: Sequence[Path] = ()
     ) -> None:
         """Read what `path` holds already, and the read-only files `seeds`; a line that a kill cut short is left out."""
         self._path, self._model, self._load = path, model, load
-        self._engine: ProbabilityReader | None = None
+        self._engine: LikelihoodReader | None = None
         self._known: dict[str, _Known] = {}
         self._priced: dict[str, _Known] = {}
         self.replayed = self.read = 0
@@ -76,7 +87,7 @@ class RecordedReader:
 
     def close(self) -> None:
         """Keep the prices of texts that were never read, so that a replay can choose as this run did."""
-        unread = [key for key in self._priced if self._known[key].surprises is None]
+        unread = [key for key in self._priced if self._known[key].read is None]
         self._append(unread)
         self._priced.clear()
 
@@ -100,20 +111,47 @@ class RecordedReader:
         found = [self._known[key] for key in keys]
         self.elapsed += time.perf_counter() - started
         usage = Usage(sum(one.tokens for one in found), calls=1, seconds=sum(one.seconds for one in found))
-        by_token = np.array([one.surprises for one in found], dtype=np.float32) / np.float32(-_UNITS)
+        by_token = np.array([one.read for one in found], dtype=np.float32) / np.float32(-_UNITS)
         return RecordedReading(by_token, usage)
+
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> RecordedWords:
+        """Replay the words that are expected, or read them, at a cold token count."""
+        started = time.perf_counter()
+        key = self._words_key(text, frame, most)
+        if key in self._known and isinstance(self._known[key].read, dict):
+            self.replayed += 1
+        else:
+            cost = self.expected_cost(text, frame)
+            begun = time.perf_counter()
+            found = self._loaded().expected_words(text, frame, most, seconds=seconds)
+            lifts = {word: round(lift * _UNITS) for word, lift in found.lifts.items()}
+            self._known[key] = _Known(cost, lifts, round(time.perf_counter() - begun, 4))
+            self._append([key])
+            self.read += 1
+        known = self._known[key]
+        assert isinstance(known.read, dict)
+        self.elapsed += time.perf_counter() - started
+        usage = Usage(known.tokens, calls=1, seconds=known.seconds)
+        return RecordedWords({word: lift / _UNITS for word, lift in known.read.items()}, usage)
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
+        """Give the tokens of a cold reading of the words that are expected."""
+        return self._priced_at(self._words_key(text, frame, 0), lambda: self._loaded().expected_cost(text, frame))
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         """Give the tokens of a cold reading: from the record, or from the engine where it is not in there."""
         key = self._key(text, continuation, frame)
+        return self._priced_at(key, lambda: self._loaded().cost(text, continuation, frame))
+
+    def _priced_at(self, key: str, price: Callable[[], int]) -> int:
         if key not in self._known:
             started = time.perf_counter()
-            self._known[key] = self._priced[key] = _Known(self._loaded().cost(text, continuation, frame))
+            self._known[key] = self._priced[key] = _Known(price())
             self.elapsed += time.perf_counter() - started
         return self._known[key].tokens
 
     def _is_read(self, key: str) -> bool:
-        return key in self._known and self._known[key].surprises is not None
+        return key in self._known and isinstance(self._known[key].read, tuple)
 
     def _read(
         self, unknown: dict[str, str], continuation: str, frame: Frame, seconds: float | None, *, keep: bool
@@ -135,28 +173,40 @@ class RecordedReader:
     def _learn(self, file: Path) -> None:
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
             try:
-                key, surprises, tokens, seconds = json.loads(line)
-                known = _Known(int(tokens), None if surprises is None else tuple(map(int, surprises)), float(seconds))
-            except (ValueError, TypeError):
+                key, read, tokens, seconds = json.loads(line)
+                known = _Known(int(tokens), _as_read(read), float(seconds))
+            except (ValueError, TypeError, AttributeError):
                 continue  # cut short, or of a version that kept means: it is read again
-            if known.surprises == ():
+            if read is not None and not known.read:
                 continue
-            if surprises is not None or key not in self._known:
+            if read is not None or key not in self._known:
                 self._known[key] = known
 
-    def _loaded(self) -> ProbabilityReader:
+    def _loaded(self) -> LikelihoodReader:
         if self._engine is None:
             self._engine = self._load()
         return self._engine
 
     def _key(self, text: str, continuation: str, frame: Frame) -> str:
         prefix = "".join(part.text for part in (*frame.before, Part(text), *frame.after))
-        source = "\x00".join((self._model, _VERB, str(VERSION), prefix, continuation))
+        return self._digest(_VERB, prefix, continuation)
+
+    def _words_key(self, text: str, frame: Frame, most: int) -> str:
+        return self._digest(_WORDS, "".join(part.text for part in (*frame.before, Part(text), *frame.after)), str(most))
+
+    def _digest(self, verb: str, *parts: str) -> str:
+        source = "\x00".join((self._model, verb, str(VERSION), *parts))
         return hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
+def _as_read(kept: list[int] | dict[str, int] | None) -> tuple[int, ...] | dict[str, int] | None:
+    if isinstance(kept, dict):
+        return {word: int(lift) for word, lift in kept.items()}
+    return None if kept is None else tuple(map(int, kept))
+
+
 def _line(key: str, known: _Known) -> str:
-    return json.dumps([key, known.surprises, known.tokens, known.seconds], separators=(",", ":")) + "\n"
+    return json.dumps([key, known.read, known.tokens, known.seconds], separators=(",", ":")) + "\n"
 
 
 def end_last_line(path: Path) -> None:

@@ -87,7 +87,7 @@ def run(collection: Collection, plan: Plan, progress: Progress | None = None) ->
     plan.work.mkdir(parents=True, exist_ok=True)
     index = index_of(collection, plan.work, progress, rebuild=plan.rebuild, settings=plan.build)
     with judging or nullcontext(), Lattice.open(index, model=None) as lattice, lattice.store.reading():
-        bench = Bench(collection, lattice, _judge_of(judging), plan.settings)
+        bench = Bench(collection, lattice, _judge_of(judging, lattice), plan.settings)
         elapsed = (lambda: 0.0) if judging is None else (lambda: judging.record.elapsed)
         results = evaluate(bench, plan.methods, read_seconds=elapsed, progress=progress)
         setup = _setup(collection, plan, judging, lattice)
@@ -103,9 +103,9 @@ def _setup(collection: Collection, plan: Plan, judging: Judging | None, lattice:
     return Setup(collection, index_json(lattice.store), settings, model, plan.command)
 
 
-def _judge_of(judging: Judging | None) -> Callable[[], PricedJudge]:
+def _judge_of(judging: Judging | None, lattice: Lattice) -> Callable[[], PricedJudge]:
     def judge() -> PricedJudge:
         assert judging is not None, "only a method that reads asks for a judge"
-        return judging.judge()
+        return judging.judge(lattice.store.rarities)
 
     return judge

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lattice.errors import UsageError
 from lattice.index_builder.authors import Writing
 from lattice.index_builder.bottom_up import Branch, check_methods, grow
+from lattice.index_builder.index_terms import index_terms_of
 from lattice.index_builder.naming import names_of
 from lattice.index_builder.organising import Organising
 from lattice.index_builder.summaries import ExtractiveSummarizer, label, summarizer_of
@@ -98,6 +99,8 @@ def _built(
     plan = _plan(tree)
     nodes = _described(plan, ordered, _summarizer(ordered, extractive, settings, hands.writing), report)
     summaries = {number: one.branch.summaries for number, one in enumerate(plan, 1) if one.branch.summaries}
+    inner = {number: list(one.branch.leaves()) for number, one in enumerate(plan, 1) if one.branch.passage is None}
+    index_terms = dict(zip(inner, index_terms_of(extractive.lexicon, list(inner.values())), strict=True))
     report("names", 0, 1)
     nodes = _named(nodes, names_of(tree, ordered, PurePath(root).name))
     report("names", 1, 1)
@@ -111,6 +114,7 @@ def _built(
         settings=settings,
         skipped=tuple(skipped),
         summaries=summaries,
+        index_terms=index_terms,
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,13 +53,30 @@ Ids = npt.NDArray[np.int32]
 class Lexicon:
     """The terms of a corpus of n = `passages`: passage i holds `held[i]` (ascending), `counts[t]` passages hold term t.
 
-    `surfaces[t]` is the form in which the term's stem is written most often.
+    `surfaces[t]` is the form in which the term's stem, `stems[t]`, is written most often.
     """
 
     held: tuple[Ids, ...]
     counts: npt.NDArray[np.int64]
     surfaces: tuple[str, ...]
+    stems: tuple[str, ...]
     passages: int
+
+    def telling(self, held: npt.NDArray[np.integer[Any]], counts: npt.NDArray[np.integer[Any]], leaves: int) -> Ids:
+        """Rank the terms `held` (ascending) of a node v of so many passages, of which `counts` hold them; most first.
+
+        By p_vt · ln(p_vt / p_t), the shares of passages below v and of all that hold t, where it is above zero; where
+        it nowhere is, as at the root, whose shares are those of all, by p_vt · ln(1 / p_t).
+        """
+        if leaves > SHARED_BY and np.any(counts >= SHARED_BY):
+            held, counts = held[counts >= SHARED_BY], counts[counts >= SHARED_BY]
+        share, usual = counts / leaves, self.counts[held] / self.passages
+        weights = np.round(share * np.log(share / usual), 6)
+        if not np.any(weights > 0):
+            weights = np.round(share * np.log(1 / usual), 6)
+        order = np.lexsort((held, -weights))
+        telling: Ids = held[order[weights[order] > 0]].astype(np.int32)
+        return telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,7 @@ class ExtractiveSummarizer:
             tuple(np.split(numbers.astype(np.int32), ends)[: len(ends)]),
             self.lexicon.counts[terms],
             tuple(self.lexicon.surfaces[term] for term in terms),
+            tuple(self.lexicon.stems[term] for term in terms),
             self.lexicon.passages,
         )
         renumbered = [
@@ -150,19 +169,8 @@ class ExtractiveSummarizer:
         return leaves[int(np.round(rows @ rows.sum(axis=0), 5).argmax())]
 
     def _terms(self, leaves: list[int]) -> list[str]:
-        """Rank by p_vt · ln(p_vt / p_t), the shares of passages below v and of all that hold t, where it is above zero.
-
-        Where it nowhere is, as at the root, whose shares are those of all, rank by p_vt · ln(1 / p_t).
-        """
         held, counts = np.unique(np.concatenate([self.lexicon.held[leaf] for leaf in leaves]), return_counts=True)
-        if len(leaves) > SHARED_BY and np.any(counts >= SHARED_BY):
-            held, counts = held[counts >= SHARED_BY], counts[counts >= SHARED_BY]
-        share, usual = counts / len(leaves), self.lexicon.counts[held] / self.lexicon.passages
-        weights = np.round(share * np.log(share / usual), 6)
-        if not np.any(weights > 0):
-            weights = np.round(share * np.log(1 / usual), 6)
-        order = np.lexsort((held, -weights))
-        return [self.lexicon.surfaces[term] for term in held[order[weights[order] > 0]][:MOST_TERMS]]
+        return [self.lexicon.surfaces[term] for term in self.lexicon.telling(held, counts, len(leaves))[:MOST_TERMS]]
 
 
 def summarizer_of(
@@ -187,7 +195,7 @@ def lexicon_of(texts: Sequence[str], workers: Workers = HERE) -> Lexicon:
         held += [np.sort(own) for own in np.split(numbers[part.held], ends)[: len(ends)]]
     counts = np.bincount(np.concatenate([*held, np.zeros(0, dtype=np.int32)]), minlength=len(ids))
     surfaces = tuple(min(forms[i].items(), key=lambda item: (-item[1], item[0]))[0] for i in range(len(ids)))
-    return Lexicon(tuple(held), counts, surfaces, len(texts))
+    return Lexicon(tuple(held), counts, surfaces, tuple(ids), len(texts))
 
 
 def _together(groups: Sequence[Group]) -> list[list[int]]:

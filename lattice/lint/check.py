@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lattice.lint.names import namesakes, same_words
@@ -52,8 +52,9 @@ def check(
         findings = [*empty_nodes(outline), *alike, *unbalanced_nodes(outline)]
         report("tree", 1, 1)
         leaves = _sample(outline, sample, seed)
-        covered, uncovered = _coverage(store, outline, weigher, leaves)
-        retrieval = _walked(store, outline, leaves, weigher, _by_words(store, weigher), report, "walks", BY_WORDS)
+        said = _said(store, outline)
+        covered, uncovered = _coverage(store, outline, weigher, leaves, said)
+        retrieval = _walked(store, outline, leaves, weigher, _by_words(store, weigher, said), report, "walks", BY_WORDS)
         walked = None if judge is None else _by_model(store, outline, weigher, judge, (model_sample, seed), report)
     return Report(
         top=root,
@@ -82,22 +83,28 @@ def _share_alike(outline: Outline, alike: Sequence[Finding]) -> float:
     return len(parents) / inner if inner else 0.0
 
 
+def _said(store: Store, outline: Outline) -> dict[int, frozenset[str]]:
+    """Give what is said of each inner node: the terms of its description, and its index terms."""
+    more = store.index_terms()
+    return {
+        node.id: frozenset(terms_of(node.description)).union(more.get(node.id, ()))
+        for node in outline.nodes
+        if not node.is_leaf
+    }
+
+
 def _coverage(
-    store: Store, outline: Outline, weigher: Weigher, leaves: Sequence[Node]
+    store: Store, outline: Outline, weigher: Weigher, leaves: Sequence[Node], said: Mapping[int, frozenset[str]]
 ) -> tuple[float | None, list[Finding]]:
-    """Give the mean share of leaves' own terms that a description above holds, and the leaves of which none does.
+    """Give the mean share of leaves' own terms that is said above them, and the leaves of which none is.
 
     Children of the topmost node are left out: they are always read, whatever is said above them.
     """
-    said: dict[int, frozenset[str]] = {}
     shares, findings = [], []
     hidden = [leaf for leaf in leaves if len(outline.trail(leaf.id)) > 2]
     for leaf, text in _texts(store, hidden):
         own = weigher.own_terms(text)
         above = outline.trail(leaf.id)[:-1]
-        for node in above:
-            if node not in said:
-                said[node] = frozenset(terms_of(outline.by_id[node].description))
         missing = [term for term in own if not any(term in said[node] for node in above)]
         if own:
             shares.append(1.0 - len(missing) / len(own))
@@ -136,15 +143,15 @@ def _walked(
     return summed(outline, walks, walker, silent)
 
 
-def _by_words(store: Store, weigher: Weigher) -> Scorer:
-    """Choose by the cosine of the sentence with each child: a node's description, a passage's title and text."""
+def _by_words(store: Store, weigher: Weigher, said: Mapping[int, frozenset[str]]) -> Scorer:
+    """Choose by the cosine of the sentence with each child: what is said of a node, a passage's title and text."""
     bags: dict[int, Bag] = {}
     asked: dict[str, Bag] = {}
 
     def bag(node: Node) -> Bag:
         if node.id not in bags:
-            text = node.description if node.passage is None else next(_texts(store, [node]))[1]
-            bags[node.id] = weigher.bag(text)
+            is_leaf = node.passage is not None
+            bags[node.id] = weigher.bag(next(_texts(store, [node]))[1]) if is_leaf else weigher.bag_of(said[node.id])
         return bags[node.id]
 
     def score(sentence: str, _: Node, children: Sequence[Node]) -> list[float]:

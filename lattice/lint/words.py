@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from lattice.tokens import STOPWORDS, stem, tokens
@@ -49,7 +49,11 @@ class Weigher:
 
     def bag(self, text: str) -> Bag:
         """Give the distinct terms of a text with their weights, of length 1; empty where it has no content."""
-        return _unit(self.weights(set(terms_of(text))))
+        return self.bag_of(terms_of(text))
+
+    def bag_of(self, terms: Iterable[str]) -> Bag:
+        """Give the same of terms that are known."""
+        return _unit(self.weights(set(terms)))
 
     def own_terms(self, text: str) -> list[str]:
         """Give the terms that are most a text's own, by (1 + ln tf) · idf, at most `OWN_TERMS`."""

@@ -73,7 +73,12 @@ def add_summaries(db: Database) -> None:
     db.table("summaries").create({"node": int, "texts": str}, pk="node", not_null={"texts"})
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (create_tables, add_names, add_summaries)
+def add_index_terms(db: Database) -> None:
+    """Step 4: the stems that an inner node is found by, between spaces."""
+    db.table("index_terms").create({"node": int, "stems": str}, pk="node", not_null={"stems"})
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (create_tables, add_names, add_summaries, add_index_terms)
 
 FORMAT = len(STEPS)  # kept in the file as `user_version`
 OLDEST_READABLE = 1  # raise it with a step after which older files can no longer be read as they are

@@ -7,6 +7,7 @@ A `Store` belongs to the thread that opened it; open one a thread. It shows the 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -34,15 +35,17 @@ _CACHED_NODES = 4096  # a search opens some hundred nodes; this keeps all of the
 
 _NODE = "SELECT id, parent, kind, description, leaves, depth, passage, {name} FROM nodes"
 _NAMES_SINCE = 2  # the format since which nodes have names
-_SUMMARIES_SINCE = 3  # and since which summaries are kept
+_SUMMARIES_SINCE = 3  # since which summaries are kept
+_INDEX_TERMS_SINCE = 4  # and since which nodes have index terms
 _PASSAGE = (
     "SELECT passages.id, path, position, passages.title, heading, text, location, first, last, passages.content_hash "
     "FROM passages JOIN documents ON documents.id = passages.document"
 )
 _CANDIDATE = (
-    "SELECT nodes.id, description, documents.title, heading, text FROM nodes "
-    "LEFT JOIN passages ON passages.id = nodes.passage LEFT JOIN documents ON documents.id = passages.document"
+    "SELECT nodes.id, description, documents.title, heading, text, {stems} FROM nodes "
+    "LEFT JOIN passages ON passages.id = nodes.passage LEFT JOIN documents ON documents.id = passages.document {joined}"
 )
+_JOINED = "LEFT JOIN index_terms ON index_terms.node = nodes.id"
 _STATUS = (
     "SELECT root, built_at, documents, passages, nodes, depth, page_count * page_size, user_version, generation, "
     "skipped, builder, identity FROM build, pragma_page_count, pragma_page_size, pragma_user_version"
@@ -82,7 +85,7 @@ class Store:
         self.path = path
         self._identity = identity(path)
         self._connection = connect(path)
-        self._node_rows = _node_rows(self._connection)
+        self._node_rows, self._candidate_rows = _row_queries(self._connection)
         self._thread = threading.get_ident()
         self._is_closed = False
         self._readers = 0
@@ -155,7 +158,7 @@ class Store:
 
     def candidates(self, nodes: tuple[int, ...]) -> tuple[Candidate, ...]:
         """Give what a judge reads for each of the nodes, in the order asked; KeyError for an unknown one."""
-        rows = self._rows(f"{_CANDIDATE} WHERE nodes.id {_LISTED}", json.dumps(nodes))
+        rows = self._rows(f"{self._candidate_rows} WHERE nodes.id {_LISTED}", json.dumps(nodes))
         found = {row[0]: _candidate(row) for row in rows}
         return tuple(found[node] for node in nodes)
 
@@ -236,6 +239,11 @@ class Store:
         rows = self._rows(f"SELECT term, doc FROM lexical_terms WHERE term {_LISTED}", json.dumps(tuple(stems)))
         return dict(rows)
 
+    def rarities(self, stems: Iterable[str]) -> dict[str, float]:
+        """Give ln(n / df) of each of the stems, over n passages; those that stand nowhere are left out."""
+        passages = self.status().passages
+        return {stem: math.log(passages / count) for stem, count in self.frequencies(stems).items()}
+
     def documents_of(self, passages: Iterable[int]) -> dict[int, int]:
         """Give the number of the document of each of the passages, by passage id; unknown ones are left out."""
         rows = self._rows(f"SELECT id, document FROM passages WHERE id {_LISTED}", json.dumps(tuple(passages)))
@@ -262,6 +270,12 @@ class Store:
             return {}
         rows = self._rows("SELECT node, texts FROM summaries ORDER BY node")
         return {node: tuple(json.loads(texts)) for node, texts in rows}
+
+    def index_terms(self) -> dict[int, tuple[str, ...]]:
+        """Give the stems that inner nodes are found by, the most telling first, by node id."""
+        if self.status().format < _INDEX_TERMS_SINCE:
+            return {}
+        return {node: tuple(stems.split()) for node, stems in self._rows("SELECT node, stems FROM index_terms")}
 
     def embedder(self) -> dict[str, npt.NDArray[np.generic]]:
         """Give the arrays of the fitted embedder, by name, read-only."""
@@ -335,16 +349,20 @@ class Store:
         connection = connect(self.path)
         self._connection.close()
         self._connection, self._identity = connection, now
-        self._node_rows = _node_rows(connection)
+        self._node_rows, self._candidate_rows = _row_queries(connection)
 
     def _forget(self) -> None:
         self._node_of = lru_cache(_CACHED_NODES)(self._load_node)
         self._children_of = lru_cache(_CACHED_NODES)(self._load_children)
 
 
-def _node_rows(connection: sqlite3.Connection) -> str:
+def _row_queries(connection: sqlite3.Connection) -> tuple[str, str]:
+    """Give what asks an index of its format for nodes, and for candidates."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    return _NODE.format(name="name" if version >= _NAMES_SINCE else "''")
+    nodes = _NODE.format(name="name" if version >= _NAMES_SINCE else "''")
+    if version < _INDEX_TERMS_SINCE:
+        return nodes, _CANDIDATE.format(stems="NULL", joined="")
+    return nodes, _CANDIDATE.format(stems="stems", joined=_JOINED)
 
 
 def _node(row: Row) -> Node:
@@ -357,9 +375,9 @@ def _passage(row: Row) -> Passage:
 
 
 def _candidate(row: Row) -> Candidate:
-    node, description, title, heading, text = row
+    node, description, title, heading, text, stems = row
     if text is None:
-        return Candidate(node, description, is_leaf=False)
+        return Candidate(node, description, is_leaf=False, index_terms=frozenset((stems or "").split()))
     parts = dict.fromkeys(part for part in (title, *_heading(heading)) if part)
     return Candidate(node, text, is_leaf=True, title=HEADING_SEPARATOR.join(parts))
 

@@ -167,6 +167,7 @@ def _fill(new: Path, snapshot: Snapshot, built_at: str, generation: int) -> None
             _insert(db, "passages", _sealed(seal, _passages(snapshot)))
             _insert(db, "nodes", _sealed(seal, _nodes(snapshot)))
             _insert(db, "summaries", _sealed(seal, _summaries(snapshot)))
+            _insert(db, "index_terms", _sealed(seal, _index_terms(snapshot)))
             _insert(db, "vectors", _sealed(seal, _vectors(snapshot)))
             _insert(db, "arrays", _sealed(seal, _arrays(snapshot)))
             _insert(db, "skipped", _sealed(seal, _skipped(snapshot)))
@@ -225,6 +226,11 @@ def _nodes(snapshot: Snapshot) -> Iterator[Row]:
 def _summaries(snapshot: Snapshot) -> Iterator[Row]:
     for node, texts in sorted(snapshot.summaries.items()):
         yield node, _text(json.dumps(texts, ensure_ascii=False))
+
+
+def _index_terms(snapshot: Snapshot) -> Iterator[Row]:
+    for node, stems in sorted(snapshot.index_terms.items()):
+        yield node, _text(" ".join(stems))
 
 
 def _vectors(snapshot: Snapshot) -> Iterator[Row]:

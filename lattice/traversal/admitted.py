@@ -85,7 +85,7 @@ class AdmittedTree:
     def candidates(self, nodes: tuple[int, ...]) -> tuple[Candidate, ...]:
         """Give what a judge reads for each of the nodes, in the order asked."""
         return tuple(
-            replace(one, text=self._named(one.node)) if self._is_little(one.node) else one
+            replace(one, text=self._named(one.node), index_terms=frozenset()) if self._is_little(one.node) else one
             for one in self._tree.candidates(nodes)
         )
 

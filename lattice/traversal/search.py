@@ -45,10 +45,10 @@ class SearchSettings:
     seconds: float | None = None
     beam: int = 1
     seed_slate: int = 8
-    alpha: float = 0.5
+    alpha: float = 0.1
     context: float = 0.1
     anchors: int = 10
-    depth_discount: float = 0.5
+    depth_discount: float = 1.0
     margin: float | None = 0.05
     settled_depth: int = 10
     calibration: Calibration | None = None

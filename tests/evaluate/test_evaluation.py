@@ -63,7 +63,12 @@ def test_losses_add_up_to_what_is_lacking_also_where_documents_are_excluded(tmp_
     collection = load(write_collection(tmp_path / "c", {**TOPICS, **fillers}, queries, qrels))
     reader = Reader()
     with Lattice.open(index_of(collection, tmp_path / "w"), model=None) as lattice, lattice.store.reading():
-        bench = Bench(collection, lattice, lambda: LikelihoodJudge(reader), SearchSettings(budget_tokens=100_000))
+        bench = Bench(
+            collection,
+            lattice,
+            lambda: LikelihoodJudge(reader, lattice.store.rarities),
+            SearchSettings(budget_tokens=100_000),
+        )
         for found in evaluate(bench, ["prior", "rerank", "lattice"])[1:]:
             result = found.queries["q"]
             assert sum(one.share for one in result.lost) == pytest.approx(1 - result.values["nDCG@10"], abs=1e-6)

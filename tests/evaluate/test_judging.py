@@ -16,6 +16,7 @@ from lattice.models.remote.server import Server
 from lattice.traversal.evidence import CALIBRATION
 from lattice.traversal.judges.choice import JudgeName
 from lattice.traversal.judges.likelihood import LikelihoodJudge
+from lattice.traversal.judges.scent import evenly
 from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings
 from tests.evaluate.collections import write_collection
 
@@ -44,7 +45,7 @@ def test_which_judge_it_is_is_known_before_the_model_is_loaded(tmp_path: Path, j
     with _judging(tmp_path, judge) as judging:
         assert judging.name == judging.model_json()["judge"] == judge
         assert Source(_model(), judge).judge_name() == judge
-        assert judging.judge().slate_dependent is judging.slate_dependent
+        assert judging.judge(evenly).slate_dependent is judging.slate_dependent
         assert judging.calibration == (CALIBRATION if judging.slate_dependent else DEFAULT_CALIBRATION)
 
 
@@ -53,10 +54,10 @@ def test_the_models_size_chooses_where_nobody_does(tmp_path: Path) -> None:
     with _judging(tmp_path) as judging:
         assert judging.name == "likelihood"
         assert isinstance(judging.record, RecordedReader)
-        assert isinstance(judging.judge(), LikelihoodJudge)
+        assert isinstance(judging.judge(evenly), LikelihoodJudge)
     with _judging(tmp_path, "listwise") as judging:
         assert isinstance(judging.record, Judgements)
-        assert isinstance(judging.judge(), RecordedJudge)
+        assert isinstance(judging.judge(evenly), RecordedJudge)
 
 
 def test_what_the_judge_was_told_is_stated(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_what_the_judge_was_told_is_stated(tmp_path: Path) -> None:
 
 def test_a_server_is_named_with_its_model(tmp_path: Path) -> None:
     with Judging(Source(None, server=SERVER), tmp_path / "r.jsonl") as judging:
-        assert isinstance(judging.judge(), RecordedSlatesJudge)
+        assert isinstance(judging.judge(evenly), RecordedSlatesJudge)
         said = judging.model_json()
     assert (said["name"], said["server"], said["judge"]) == ("big", "http://127.0.0.1:1/v1", "remote")
 

@@ -10,7 +10,7 @@ import pytest
 from lattice.evaluate.collection import load
 from lattice.evaluate.indexes import index_of
 from lattice.evaluate.methods import DEPTH, METHODS, Answered, Bench, Flat, PerfectJudge
-from lattice.evaluate.recorded import RecordedReading
+from lattice.evaluate.recorded import RecordedReading, RecordedWords
 from lattice.lattice import Lattice
 from lattice.models.prompts import BARE, Frame
 from lattice.traversal.judges.likelihood import LikelihoodJudge
@@ -43,6 +43,12 @@ class Reader:
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         return len(text.split()) + len(continuation.split())
 
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> RecordedWords:
+        return RecordedWords({}, Usage(evaluated=self.expected_cost(text, frame), calls=1))
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
+        return len(text.split())
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
@@ -56,7 +62,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     collection = load(write_collection(tmp_path / "c", {**TOPICS, **fillers}, queries, qrels))
     reader = Reader()
     with Lattice.open(index_of(collection, tmp_path / "work"), model=None) as lattice, lattice.store.reading():
-        yield Bench(collection, lattice, lambda: LikelihoodJudge(reader), SearchSettings(budget_tokens=400))
+        yield Bench(
+            collection,
+            lattice,
+            lambda: LikelihoodJudge(reader, lattice.store.rarities),
+            SearchSettings(budget_tokens=400),
+        )
 
 
 def _last(bench: Bench, method: str, query: str) -> Answered:

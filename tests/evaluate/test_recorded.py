@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lattice.evaluate.recorded import RecordedReader, RecordedReading
-from lattice.models.prompts import BARE, Frame
+from lattice.evaluate.recorded import RecordedReader, RecordedReading, RecordedWords
+from lattice.models.prompts import BARE, EXPECTING, Frame
 from lattice.types import Usage
 
 
@@ -35,6 +35,14 @@ class Engine:
         self.priced.append(text)
         return len(text) + len(continuation)
 
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> RecordedWords:
+        self.read.append(text)
+        return RecordedWords({"bee": float(len(text)), "hive": 0.25}, Usage(evaluated=100, calls=1))
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
+        self.priced.append(text)
+        return len(text) + 1
+
 
 def _first_tokens(reading: RecordedReading) -> list[float]:
     return [float(row[0]) for row in reading.by_token]
@@ -55,6 +63,27 @@ def test_what_was_read_once_is_replayed_also_by_another_reader(tmp_path: Path) -
     assert again.usage == first.usage
     assert (again.usage.evaluated, again.usage.reused, again.usage.calls) == (6, 0, 1)
     assert again.usage.seconds > 0.0
+
+
+def test_words_that_were_expected_once_are_replayed_with_their_price(tmp_path: Path) -> None:
+    path, found = tmp_path / "record.jsonl", []
+    engines = Engine(), Engine()
+    for engine in engines:
+        with RecordedReader(path, "m", lambda engine=engine: engine) as reader:  # type: ignore[misc]
+            assert reader.expected_cost("honey", EXPECTING) == 6
+            found.append(reader.expected_words("honey", EXPECTING, 9))
+    assert found[0] == found[1]
+    assert found[0].lifts == {"bee": 5.0, "hive": 0.25}
+    assert found[0].usage.evaluated == 6
+    assert (engines[1].read, engines[1].priced) == ([], [])
+
+
+def test_other_words_are_asked_for_anew(tmp_path: Path) -> None:
+    engine = Engine()
+    with RecordedReader(tmp_path / "r.jsonl", "m", lambda: engine) as reader:
+        for text, frame, most in (("a", EXPECTING, 9), ("a", BARE, 9), ("a", EXPECTING, 8), ("a", EXPECTING, 9)):
+            reader.expected_words(text, frame, most)
+    assert engine.read == ["a", "a", "a"]
 
 
 def test_another_model_or_query_is_read_anew(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,23 @@ def test_summaries_are_given_by_node(tmp_path: Path) -> None:
         assert store.summaries() == summaries
     with make_store(tmp_path / "j.lattice") as store:
         assert store.summaries() == {}
+
+
+def test_index_terms_are_given_by_node_and_with_candidates(tmp_path: Path) -> None:
+    terms: dict[int, tuple[str, ...]] = {1: ("tide", "検索", "moon"), 2: ("bee",)}
+    with make_store(tmp_path / "i.lattice", replace(make_snapshot(), index_terms=terms)) as store:
+        assert store.index_terms() == terms
+        leaf = store.leaf(1).id
+        assert [one.index_terms for one in store.candidates((2, 1, leaf))] == [{"bee"}, set(terms[1]), set()]
+    with make_store(tmp_path / "j.lattice") as store:
+        assert store.index_terms() == {}
+
+
+def test_a_word_is_the_rarer_the_fewer_passages_hold_it(store: Store) -> None:
+    # Two of six passages hold "actor" and "free", one "river" of none.
+    found = store.rarities(["actor", "collector", "nowhere"])
+    assert found == pytest.approx({"actor": math.log(6 / 2), "collector": math.log(6 / 1)})
+    assert store.rarities([]) == {}
 
 
 def test_the_store_gives_back_every_node_and_passage(store: Store, snapshot: Snapshot) -> None:

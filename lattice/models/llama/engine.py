@@ -25,6 +25,7 @@ from lattice.errors import ModelUnusable
 from lattice.models.kinds import refusal
 from lattice.models.llama.chat import framed
 from lattice.models.llama.decoding import Batch, Decoder, Rows, check_numbers, log_softmax, log_softmax_at, usable_cores
+from lattice.models.llama.expecting import Expected, expected_words, expected_words_cost
 from lattice.models.llama.generation import Generated, generated
 from lattice.models.llama.pooled import PairReading, Pooled, Vectors
 from lattice.models.llama.readings import LabelReading, Reading
@@ -208,6 +209,16 @@ class LlamaEngine:
         """
         with self._task(self._streams, seconds):
             return represented(self._open(), self._streams, self._states, texts, frame)
+
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> Expected:
+        """Give the `most` words that a text makes likelier than nothing does, as what comes next; OutOfTime."""
+        with self._task(self._streams, seconds):
+            return expected_words(self._open(), self._streams, self._states, text, frame, most)
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
+        """Give the tokens that `expected_words` evaluates where no state is kept."""
+        with self._task(self._streams, None):
+            return expected_words_cost(self._open(), text, frame, self._streams.capacity)
 
     def score_pairs(self, query: str, texts: Sequence[str], *, seconds: float | None = None) -> PairReading:
         """Read a reranker's score (a logit) of each text for the query; ModelUnusable, OutOfTime."""

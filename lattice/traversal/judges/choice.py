@@ -9,10 +9,11 @@ from lattice.models.prompts import RELEVANCE
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.pointwise import PointwiseJudge
-from lattice.traversal.judges.reading import LabelReader, PairScorer, ProbabilityReader, Writer
+from lattice.traversal.judges.reading import LabelReader, LikelihoodReader, PairScorer, Writer
 from lattice.traversal.judges.reasoned import ReasonedJudge
 from lattice.traversal.judges.remote import RemoteJudge
 from lattice.traversal.judges.reranker import RerankerJudge
+from lattice.traversal.judges.scent import Rarities, evenly
 from lattice.types import Judge, ModelKind
 
 JudgeName = Literal["auto", "likelihood", "pointwise", "listwise", "reasoned", "remote"]
@@ -28,15 +29,17 @@ ModelJudge = LikelihoodJudge | PointwiseJudge | ListwiseJudge | ReasonedJudge | 
 ToldJudge = PointwiseJudge | ListwiseJudge | ReasonedJudge | RemoteJudge
 
 
-class Engine(ProbabilityReader, LabelReader, Writer, PairScorer, Protocol):
+class Engine(LikelihoodReader, LabelReader, Writer, PairScorer, Protocol):
     """All that judges ask of a model; which verbs it has depends on its kind."""
 
     parameters: int
     kind: ModelKind
 
 
-def judge_of(engine: Engine, name: JudgeName = "auto", relevance: str | None = None) -> Judge:
-    """Give the judge of that name on the engine.
+def judge_of(
+    engine: Engine, name: JudgeName = "auto", relevance: str | None = None, rarities: Rarities = evenly
+) -> Judge:
+    """Give the judge of that name on the engine; `rarities` tells how rare words are in the corpus.
 
     UsageError for an unknown name, or one that the model cannot be; ModelUnusable for a model that cannot judge at all.
     """
@@ -59,7 +62,7 @@ def judge_of(engine: Engine, name: JudgeName = "auto", relevance: str | None = N
         return PointwiseJudge(engine, told)
     if chosen == "listwise":
         return ListwiseJudge(engine, told)
-    return ReasonedJudge(engine, told) if chosen == "reasoned" else LikelihoodJudge(engine)
+    return ReasonedJudge(engine, told) if chosen == "reasoned" else LikelihoodJudge(engine, rarities)
 
 
 def check_judge(name: str, relevance: str | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +54,36 @@ class ProbabilityReader(Protocol):
     def cost(self, text: str, continuation: str, frame: Frame = ...) -> int:
         """Give the tokens that reading `continuation` after `text` would evaluate."""
         ...
+
+
+class Expected(Protocol):
+    """How much likelier (nats) a text makes some words than nothing does, by stem, and what reading it cost."""
+
+    @property
+    def lifts(self) -> Mapping[str, float]:
+        """One entry a stem."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the reading cost."""
+        ...
+
+
+class WordReader(Protocol):
+    """An engine that reads which words a model expects."""
+
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> Expected:
+        """Read the `most` words that a text makes likelier than nothing does, as what comes next."""
+        ...
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
+        """Give the tokens that this would evaluate."""
+        ...
+
+
+class LikelihoodReader(ProbabilityReader, WordReader, Protocol):
+    """What the likelihood judge asks of an engine."""
 
 
 class Labels(Protocol):

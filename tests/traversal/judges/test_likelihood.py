@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lattice.models.prompts import BARE, LIKELIHOOD, Frame
+from lattice.models.prompts import BARE, EXPECTING, LIKELIHOOD, Frame
 from lattice.traversal.judges.likelihood import LEAF_SCALE, NODE_SCALE, LikelihoodJudge
 from lattice.traversal.judges.reading import Scale
+from lattice.traversal.judges.scent import PRICE
 from lattice.types import Candidate, Slate, Usage
 
 
@@ -19,14 +20,24 @@ class FakeReading:
     usage: Usage
 
 
+@dataclass(frozen=True)
+class FakeWords:
+    lifts: Mapping[str, float]
+    usage: Usage
+
+
 EMPTY = len(LIKELIHOOD.after[0].text.split())
 
 
 @dataclass
 class WordCounter:
-    """An engine by the book: log P of each word of the query is −5, or −3 where it stands in the text."""
+    """An engine by the book: log P of each word of the query is −5, or −3 where it stands in the text.
+
+    It expects nothing but mailboxes.
+    """
 
     calls: list[tuple[list[str], str, bool]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def continuation_logprobs(
         self,
@@ -45,10 +56,19 @@ class WordCounter:
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
         return len(text.split()) + len(continuation.split()) + (EMPTY if frame is LIKELIHOOD else 0)
 
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> FakeWords:
+        assert frame is EXPECTING
+        self.asked.append(text)
+        return FakeWords({"mailbox": 2.0}, Usage(evaluated=self.expected_cost(text, frame), calls=1))
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
+        return 100 + len(text.split())
+
 
 LEAF = Candidate(1, "an actor leaks memory", is_leaf=True, title="Actors")
 OTHER = Candidate(2, "bees make honey", is_leaf=True)
-INNER = Candidate(3, "memory; actor — terms: mailbox", is_leaf=False)
+INNER = Candidate(3, "Actors — terms: mailbox", is_leaf=False, index_terms=frozenset({"mailbox", "memori"}))
+DISTANT = Candidate(4, "Bees — terms: honey", is_leaf=False, index_terms=frozenset({"honey"}))
 
 
 def test_a_gain_is_measured_against_the_query_alone() -> None:
@@ -89,23 +109,31 @@ def test_a_query_that_follows_of_itself_is_weighed_evenly() -> None:
 
 
 def test_leaves_and_inner_nodes_have_scales_of_their_own_and_keep_their_order() -> None:
-    judgement = LikelihoodJudge(WordCounter()).score("memory", Slate(None, (OTHER, INNER, LEAF)))
-    assert judgement.scores == pytest.approx((LEAF_SCALE.score(0.0), NODE_SCALE.score(0.0), LEAF_SCALE.score(2.0)))
+    judgement = LikelihoodJudge(WordCounter()).score("honey", Slate(None, (LEAF, DISTANT, OTHER)))
+    assert judgement.scores == pytest.approx((LEAF_SCALE.score(0.0), NODE_SCALE.score(1.0), LEAF_SCALE.score(2.0)))
 
 
-def test_only_states_that_will_serve_again_are_kept() -> None:
+def test_no_state_of_a_passage_is_kept_for_its_window_is_the_querys() -> None:
     engine = WordCounter()
     LikelihoodJudge(engine).score("memory", Slate(None, (LEAF, INNER)))
-    kept = {prefix: keep for prefixes, _, keep in engine.calls for prefix in prefixes}
-    assert kept[INNER.terms] is True
-    assert kept[f"{LEAF.title}\n{LEAF.text}"] is False
+    assert {prefix: keep for prefixes, _, keep in engine.calls for prefix in prefixes if prefix} == {
+        f"{LEAF.title}\n{LEAF.text}": False
+    }
 
 
-def test_of_a_node_its_terms_are_read_and_all_of_it_where_it_has_none() -> None:
+def test_nothing_of_a_node_is_read() -> None:
     engine = WordCounter()
-    nodes = (INNER, Candidate(4, "Keeping bees", is_leaf=False), Candidate(5, "a — terms: b — terms: c", is_leaf=False))
-    LikelihoodJudge(engine).score("memory", Slate(None, nodes))
-    assert engine.calls[-1][0] == ["mailbox", "Keeping bees", "c"]
+    gains, usage = LikelihoodJudge(engine).gains("memory leaks", Slate(None, (INNER, DISTANT)))
+    assert engine.calls == []
+    assert engine.asked == ["memory leaks"]
+    assert gains == pytest.approx([1 / 2 + 0.03 * 2.0 / 3, 0.0])
+    assert usage.evaluated == 102
+
+
+def test_words_weigh_by_their_rarity_in_the_corpus() -> None:
+    judge = LikelihoodJudge(WordCounter(), lambda stems: {stem: {"memori": 1.0, "leak": 3.0}[stem] for stem in stems})
+    gains, _ = judge.gains("memory leaks", Slate(None, (INNER,)))
+    assert gains == pytest.approx([1 / 4 + 0.03 * 2.0 / 3])
 
 
 def test_the_query_alone_is_read_once_a_query() -> None:
@@ -135,8 +163,12 @@ def test_a_long_query_is_cut_at_a_word() -> None:
 def test_costs_are_those_of_what_would_be_read_and_the_first_bears_the_query_alone() -> None:
     judge = LikelihoodJudge(WordCounter(), window_words=20)
     slate = (Candidate(1, "filler " * 300, is_leaf=True), INNER)
-    each = [EMPTY + 20 + 2, EMPTY + len(INNER.terms.split()) + 2]
-    assert judge.costs("two words", slate) == [each[0] + EMPTY + 2, each[1]]
+    each = [EMPTY + 20 + 2, PRICE]
+    assert judge.costs("two words", slate) == [each[0] + EMPTY + 2 + 102, each[1]]
+    assert judge.costs("two words", slate[:1]) == [each[0] + EMPTY + 2]
+    assert judge.costs("two words", slate[1:]) == [each[1] + 102]
+    assert judge.costs("two words", ()) == []
+    assert judge.prices("two words", slate) == each
     judge.score("two words", Slate(None, slate))
     assert judge.costs("two words", slate) == each
 

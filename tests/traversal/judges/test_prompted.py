@@ -17,7 +17,7 @@ from lattice.traversal.judges.choice import JUDGES, check_judge, judge_of
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.pointwise import PointwiseJudge
-from lattice.traversal.judges.reading import PairScores, Reading, Scale
+from lattice.traversal.judges.reading import Expected, PairScores, Reading, Scale
 from lattice.traversal.judges.reasoned import ReasonedJudge, grammar, salvaged
 from lattice.types import Candidate, ModelKind, Slate, Usage
 from tests.traversal.writers import WordsAreTokens, Wrote
@@ -75,6 +75,12 @@ class Engine(WordsAreTokens):
         raise AssertionError("not asked here")
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:
+        raise AssertionError("not asked here")
+
+    def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> Expected:
+        raise AssertionError("not asked here")
+
+    def expected_cost(self, text: str, frame: Frame) -> int:
         raise AssertionError("not asked here")
 
     def score_pairs(self, query: str, texts: Sequence[str], *, seconds: float | None = None) -> PairScores:
