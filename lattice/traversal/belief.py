@@ -8,7 +8,6 @@ with its fair share, and the prior's word for a subtree fades where the judge ha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from lattice.traversal.calibration import Calibration, Latent, Observation, fit
@@ -17,15 +16,13 @@ from lattice.traversal.relevance import path_relevance, without_depth
 from lattice.traversal.steps import Ranked
 from lattice.types import Node, Tree
 
-# A level for every so many leaves: a little over the usual branching of 12, so that a full node counts as one.
-_LOG_BRANCHING = math.log(12.5)
-
 
 class Belief:
     """Observations so far and all that follows from them; `observe` adds a slate and refits.
 
     A judge whose scores depend on the slate has a bias b a slate. One that scores each candidate by itself still has
-    one bias a query (some queries are hard to predict from any text): all its slates count as one.
+    one bias a query (some queries are hard to predict from any text): all its slates count as one. Leaves and inner
+    nodes, which a judge may read in different ways, have a bias each.
     """
 
     def __init__(
@@ -58,12 +55,13 @@ class Belief:
     def observe(self, origin: int | None, scores: Iterable[tuple[int, float]]) -> None:
         """Add the raw scores of one slate (the children of `origin`, or seeds) and refit everything."""
         scored = list(scores)
-        self._history += [Observation(self._slates, node, score) for node, score in scored]
+        self._learn(node for node, _ in scored)
+        for node, score in scored:
+            self._history.append(Observation(2 * self._slates + self._nodes[node].is_leaf, node, score))
         self._slates += self._slate_dependent
         self._raw.update(scored)
         if origin is not None:
             self._opened.add(origin)
-        self._learn(node for node, _ in scored)
         self._weigh()
         expected = {node: self.expectation(node) for node in self._raw}
         self._latent = fit(self._history, expected, self._calibration)
@@ -125,14 +123,6 @@ class Belief:
     def unread_children(self, node: int) -> tuple[int, ...]:
         """Give the children of a node that the judge has not read."""
         return tuple(child.id for child in self._tree.children(node) if child.id not in self._raw)
-
-    def promise(self, node: int, discount: float) -> float:
-        """Give the relevance expected of a leaf below a node: its path relevance, less where leaves are further down.
-
-        A node of n leaves is about log n levels above them, each of which costs another slate.
-        """
-        levels = int(math.log(max(1, self._nodes[node].leaves)) / _LOG_BRANCHING)
-        return self.path(node) * float(discount**levels)
 
     def anchors(self, origin: int | None, nodes: tuple[int, ...], limit: int) -> tuple[int, ...]:
         """Give judged nodes that make a slate comparable with earlier ones (method §2).

@@ -86,7 +86,7 @@ def search_by_evidence(
 ) -> Iterator[Step]:
     """Yield the ranking after every iteration, from the prior's to the last within the budget.
 
-    For judges whose scores depend on the slate: `settings` counts but for alpha, context, depth_discount and how large
+    For judges whose scores depend on the slate: `settings` counts but for alpha, context, leaf_share and how large
     the margin is, which `model` replaces. `costs` and OutOfTime are those of `lattice.traversal.search.search`.
     """
     belief = Evidence(tree, prior, settings.calibration or CALIBRATION, model)

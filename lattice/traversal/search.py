@@ -33,8 +33,8 @@ class SearchSettings:
     `beam` is the paper's B, `iterations` N, `alpha` α, `anchors` ℓ. `budget_tokens` bounds the tokens read: what is not
     expected to fit is cut or not begun. What an engine has kept from earlier searches is read faster and counts all the
     same, or the ranking would depend on them. `seconds` only caps; where it ended the search, `stopped` says so.
-    `context` is the share of its parent's path relevance in what a leaf is ranked by; `depth_discount` what a node's
-    promise loses for every further level between it and its leaves.
+    `context` is the share of its parent's path relevance in what a leaf is ranked by; `leaf_share` is what a leaf
+    below a node is expected to have of its path relevance, where that competes with leaves that the prior knows.
 
     A search is settled, and ends, where the first `settled_depth` leaves have been read and nothing unread is expected
     to come within `margin` of the last of them; with None it never is. `calibration` None is the default of each walk.
@@ -48,7 +48,7 @@ class SearchSettings:
     alpha: float = 0.1
     context: float = 0.1
     anchors: int = 10
-    depth_discount: float = 1.0
+    leaf_share: float = 0.5
     margin: float | None = 0.05
     settled_depth: int = 10
     calibration: Calibration | None = None
@@ -208,7 +208,7 @@ def is_settled(belief: Belief, openings: list[Opening], ranking: Sequence[Ranked
 
 def _frontier_openings(belief: Belief, settings: SearchSettings) -> list[Opening]:
     """Give the best unopened nodes that have unread children; looks no further than the beam needs."""
-    promises = [(belief.promise(node, settings.depth_discount), node) for node in belief.frontier()]
+    promises = [(settings.leaf_share * belief.path(node), node) for node in belief.frontier()]
     found: list[Opening] = []
     for promise, node in sorted(promises, key=lambda item: (-item[0], item[1])):
         if len(found) == settings.beam:

@@ -85,14 +85,14 @@ def test_unread_seeds_come_best_first_and_leave_out_what_was_read() -> None:
     assert belief.unread_seeds(5) == [11, 5]
 
 
-def test_promise_falls_with_the_levels_between_a_node_and_its_leaves() -> None:
-    tall = full_tree(6, 3)
-    belief = Belief(MemoryTree(tall), Prior(), Calibration(1.0), 0.5, 0.0)
-    belief.observe(1, [(child.id, 0.6) for child in tall if child.parent == 1])
-    belief.observe(2, [(child.id, 0.6) for child in tall if child.parent == 2])
-    low = next(node.id for node in tall if node.parent == 2)
-    assert belief.promise(low, 0.5) == pytest.approx(belief.path(low))
-    assert belief.promise(3, 0.5) == pytest.approx(belief.path(3) / 2)
+def test_leaves_and_inner_nodes_have_a_bias_each() -> None:
+    alone = _belief((5, 0.5), (6, 0.5), prior_weight=1.0)
+    alone.observe(None, [(5, 0.9), (6, 0.5)])
+    beside = _belief((5, 0.5), (6, 0.5), prior_weight=1.0)
+    beside.observe(1, [(2, 0.0), (3, 0.0), (4, 0.0)])
+    beside.observe(None, [(5, 0.9), (6, 0.5)])
+    # However low nodes score, a leaf is worth what it would be without them.
+    assert [beside.latent(leaf) for leaf in (5, 6)] == pytest.approx([alone.latent(leaf) for leaf in (5, 6)])
 
 
 def test_anchors_are_the_best_leaves_or_the_best_sibling() -> None:

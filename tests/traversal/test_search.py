@@ -36,7 +36,8 @@ def test_oracle_a_perfect_judge_with_an_unbounded_beam_equals_exhaustive_judging
     rng = np.random.default_rng(seed)
     leaves = {node.id: float(rng.random()) for node in nodes if node.is_leaf}
     prior = Prior(tuple(PriorHit(leaf, float(rng.random())) for leaf in list(leaves)[:3]))
-    how = SearchSettings(budget_tokens=None, beam=10_000, context=0.0, calibration=Calibration(prior_weight=0.0))
+    trusting = Calibration(prior_weight=0.0)
+    how = SearchSettings(budget_tokens=None, beam=10_000, context=0.0, margin=None, calibration=trusting)
     last = _run(ScriptedJudge(lifted_scores(nodes, leaves)), MemoryTree(nodes), prior, how)[-1]
     assert last.stopped == "exhausted"
     assert [ranked.node for ranked in last.ranking] == sorted(leaves, key=lambda leaf: (-leaves[leaf], leaf))
@@ -85,6 +86,15 @@ def test_seed_slates_come_first_where_the_prior_is_sure() -> None:
     steps = _run(ScriptedJudge({}), MemoryTree(nodes), prior, how)
     assert steps[1].slates[0].origin is None
     assert {scored.node for scored in steps[1].slates[0].scored} == set(leaves[::9][:12])
+
+
+@pytest.mark.parametrize(("leaf_share", "first"), [(0.9, 1), (0.1, None)])
+def test_a_node_promises_its_share_beside_leaves_that_are_expected(leaf_share: float, first: int | None) -> None:
+    nodes = full_tree(4, 4)
+    leaves = [node.id for node in nodes if node.is_leaf]
+    prior = Prior(tuple(PriorHit(leaf, 0.5) for leaf in leaves[::9][:12]))
+    how = SearchSettings(budget_tokens=None, iterations=1, leaf_share=leaf_share)
+    assert _run(ScriptedJudge({}), MemoryTree(nodes), prior, how)[1].slates[0].origin == first
 
 
 def test_a_relevant_leaf_lifts_the_node_that_holds_it() -> None:
