@@ -10,7 +10,7 @@ import json
 import math
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 HEADING_SEPARATOR = " › "  # between a document's title and the headings below it, as a judge reads them
+_CACHED_QUERIES = 16  # whose words are asked for with every slate
 _CACHED_NODES = 4096  # a search opens some hundred nodes; this keeps all of them and bounds a walk over a large tree
 
 _NODE = "SELECT id, parent, kind, description, leaves, depth, passage, {name} FROM nodes"
@@ -239,10 +240,9 @@ class Store:
         rows = self._rows(f"SELECT term, doc FROM lexical_terms WHERE term {_LISTED}", json.dumps(tuple(stems)))
         return dict(rows)
 
-    def rarities(self, stems: Iterable[str]) -> dict[str, float]:
+    def rarities(self, stems: Iterable[str]) -> Mapping[str, float]:
         """Give ln(n / df) of each of the stems, over n passages; those that stand nowhere are left out."""
-        passages = self.status().passages
-        return {stem: math.log(passages / count) for stem, count in self.frequencies(stems).items()}
+        return self._rarities_of(frozenset(stems))
 
     def documents_of(self, passages: Iterable[int]) -> dict[int, int]:
         """Give the number of the document of each of the passages, by passage id; unknown ones are left out."""
@@ -339,6 +339,10 @@ class Store:
     def _load_children(self, node: int) -> tuple[Node, ...]:
         return tuple(_node(row) for row in self._rows(f"{self._node_rows} WHERE parent = ? ORDER BY id", node))
 
+    def _load_rarities(self, stems: frozenset[str]) -> Mapping[str, float]:
+        (passages,) = self._one("SELECT passages FROM build")
+        return {stem: math.log(passages / count) for stem, count in self.frequencies(stems).items()}
+
     def _renew(self) -> None:
         """Move on to the file that a build has put in the old one's place, if it has."""
         with self._problems():
@@ -352,6 +356,7 @@ class Store:
         self._node_rows, self._candidate_rows = _row_queries(connection)
 
     def _forget(self) -> None:
+        self._rarities_of = lru_cache(_CACHED_QUERIES)(self._load_rarities)
         self._node_of = lru_cache(_CACHED_NODES)(self._load_node)
         self._children_of = lru_cache(_CACHED_NODES)(self._load_children)
 
