@@ -16,6 +16,7 @@ from lattice.describing import DescribingModel, described_by, organised_by
 from lattice.errors import IndexLocked, ModelNotFound
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.indexes import Indexed, index_of, indexed
+from lattice.models.registry import embedded_model
 from lattice.models.remote.server import Server
 from lattice.store.cache import cache_of, kept_results, kept_usage
 from lattice.store.store import Store
@@ -196,3 +197,19 @@ def test_who_organises_is_among_what_keeps_an_index_fresh(
     assert _settings(index).organised_by == organised_by(model)
     index_of(collection, work, settings=top_down, model=model)
     assert len(server.questions) == asked
+
+
+@pytest.mark.model
+def test_the_real_model_writes_once_and_is_not_even_loaded_again(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = DescribingModel(embedded_model())
+    first = indexed(collection, tmp_path / "w", settings=LLM, model=model).written
+    assert first is not None
+    assert (first.nodes, first.kept) == (first.usage.calls, 0)
+    assert first.usage.evaluated > 0 < first.usage.generated
+    inner = _inner(tmp_path / "w" / "index.lattice")
+    monkeypatch.setattr("lattice.models.trials.opened", lambda *_: pytest.fail("the model was loaded"))
+    again = indexed(collection, tmp_path / "w", rebuild=True, settings=LLM, model=model)
+    assert again.written == replace(first, kept=first.nodes, usage=Usage())
+    assert _inner(again.path) == inner
