@@ -1,10 +1,14 @@
 """Which tree a model finds its way in:  python benchmarks/builder.py [scifact …] [--trees …] [--queries N] [--save]
 
 A tree is named CLUSTERER/STRUCTURE/DESCRIPTIONS; in the place of the clusterer, top-down stands for splits by vectors,
-librarian for topics by the collection's own labels (flat, of xquad-en, tldr-nl2bash, pony-docs-rebuilt). For each:
+librarian for topics by the collection's own labels (flat, of xquad-en, tldr-nl2bash, pony-docs-rebuilt). Where the
+descriptions are llm, the model that navigates writes them; what it has written stays beside the index, so that a build
+goes on where it was interrupted and another one asks for nothing: --without-model builds such trees ahead. For each:
 
-- seconds to build it, depth and balance of the tree, and the share of passages that a walk by words finds again with a
-  sentence of their own (greedy, and with the best three nodes kept): `lattice tree --check`;
+- seconds to build it, with all that its descriptions by an LLM have taken, whenever that was; how many descriptions
+  were written, how many by rule since the model's could not be used, and the tokens read and written (`cost`);
+- depth and balance of the tree, and the share of passages that a walk by words finds again with a sentence of their
+  own (greedy, and with the best three nodes kept): `lattice tree --check`;
 - ceiling: the share of relevant documents that a judge who knows the answers has seen after 20 and 40 slates, from the
   root down, without a prior: what the tree allows;
 - navigation: Recall@100 and nDCG@10 of the model from the root down, without a prior, at 10,000 tokens: what the
@@ -21,7 +25,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,16 +35,18 @@ from bench import QUERIES, RESULTS, SEED, WORK, bf16_copy, unpacked
 from librarian import organised
 from tqdm import tqdm
 
+from lattice.describing import DescribingModel
 from lattice.evaluate.collection import Collection, load
 from lattice.evaluate.evaluation import MethodResult
-from lattice.evaluate.indexes import index_of
+from lattice.evaluate.indexes import indexed
 from lattice.evaluate.intervals import Paired, paired
 from lattice.evaluate.losses import documents_of
 from lattice.evaluate.methods import Bench, PerfectJudge, truth_of
-from lattice.evaluate.session import Plan, run
+from lattice.evaluate.session import Plan, Progress, run
 from lattice.evaluate.summary import source_state
 from lattice.lattice import Lattice
 from lattice.lint.check import check
+from lattice.store.cache import kept_usage
 from lattice.traversal.prior import Prior
 from lattice.traversal.search import DEFAULT_CALIBRATION, SearchSettings, search
 from lattice.types import BuildSettings, Candidate, Judgement, Slate
@@ -102,14 +109,9 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> dict[str, Any
     settings = settings_of(tree)
     work = WORK / collection.name / "trees" / tree.replace("/", "-")
     work.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
     row: dict[str, Any] = {"collection": collection.name, "tree": tree, "queries": len(collection.queries)}
-    if tree.startswith(LIBRARIAN):
-        index, organising = organised(collection, work, settings)
-        row["organised"] = asdict(organising.organised())
-    else:
-        index = index_of(collection, work, rebuild=True, settings=settings)
-    row |= {"commit": source_state()["commit"], "seconds": round(time.perf_counter() - started, 1)}
+    index, told = _built(collection, tree, settings, work)
+    row |= {**told, "commit": source_state()["commit"]}
     with Lattice.open(index, model=None) as lattice:
         row |= _checked(lattice)
         with lattice.store.reading():
@@ -127,6 +129,45 @@ def measured(collection: Collection, tree: str, *, reads: bool) -> dict[str, Any
             values[f"{method} {measure}"] = {query: round(value, 4) for query, value in of.items()}
             row[f"{method} {measure}"] = round(sum(of.values()) / len(of), 4)
     return {**row, "values": values}
+
+
+def _built(collection: Collection, tree: str, settings: BuildSettings, work: Path) -> tuple[Path, dict[str, Any]]:
+    """Build a tree; give its index, and what the row is to tell of the build."""
+    started, earlier = time.perf_counter(), 0.0
+    told: dict[str, Any] = {}
+    if tree.startswith(LIBRARIAN):
+        index, organising = organised(collection, work, settings)
+        told["organised"] = asdict(organising.organised())
+    else:
+        with _bar(f"{collection.name} {work.name}") as progress:
+            made = indexed(collection, work, progress, rebuild=True, settings=settings, model=_writer(settings))
+        for note in made.notes:
+            print(note, file=sys.stderr)
+        index = made.path
+        if made.written is not None:
+            cost = kept_usage(index)
+            earlier = cost.seconds - made.written.usage.seconds
+            told["written"] = {**asdict(made.written), "cost": asdict(cost)}
+    return index, {**told, "seconds": round(time.perf_counter() - started + earlier, 1)}
+
+
+def _writer(settings: BuildSettings) -> DescribingModel | None:
+    return the_writer() if settings.descriptions == "llm" else None
+
+
+def the_writer() -> DescribingModel:
+    """Give the model that writes descriptions: the one that navigates."""
+    return DescribingModel(bf16_copy())
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    with tqdm(desc=what, disable=None) as bar:
+
+        def progress(*_: object) -> None:
+            bar.update()
+
+        yield progress
 
 
 def settings_of(tree: str) -> BuildSettings:
@@ -186,12 +227,9 @@ def _run(collection: Collection, method: str, how: SearchSettings, build: BuildS
         keep_bytes=2 * 2**30,
         build=build,
         judge="likelihood",
+        writer=_writer(build),
     )
-    with tqdm(desc=f"{collection.name} {work.name} {method}", disable=None) as bar:
-
-        def progress(*_: object) -> None:
-            bar.update()
-
+    with _bar(f"{collection.name} {work.name} {method}") as progress:
         return run(collection, plan, progress).results[0]
 
 

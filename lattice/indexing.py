@@ -96,7 +96,7 @@ def index_folder(
     target = path or index_path_for(root)
     old = _status_of(target)
     writer = model or DescribingModel()
-    chosen = _settled(settings or (old.settings if old else BuildSettings()), writer)
+    chosen = settled_with(settings or (old.settings if old else BuildSettings()), writer)
     if not force and old is not None and _is_fresh(old, target, root, chosen):
         return Built(target, root, *old.counts, old.skipped, time.perf_counter() - started, True)
     vectors = passage_vectors(chosen, target, progress)
@@ -117,8 +117,11 @@ def index_folder(
     return Built(target, root, *counts, snapshot.skipped, seconds, False, embedded, written, organised, notes)
 
 
-def _settled(settings: BuildSettings, writer: DescribingModel) -> BuildSettings:
-    """Put into the settings who is to embed and to write the descriptions, so that they can be reproduced."""
+def settled_with(settings: BuildSettings, writer: DescribingModel) -> BuildSettings:
+    """Give the settings as an index keeps them: they say who is to embed and to write, so that they can be reproduced.
+
+    UsageError for a name that there is not; ModelNotFound where they need a model and there is none.
+    """
     check_names(settings)
     by = described_by(writer.identity()) if settings.descriptions == "llm" else ""
     organiser = organised_by(writer) if settings.strategy == "top-down" else ""

@@ -66,6 +66,7 @@ MAY_IMPORT = {
     "evaluate": GROUND
     | {
         "lattice.corpus",
+        "lattice.describing",
         "lattice.embedding",
         "lattice.index_builder",
         "lattice.indexing",

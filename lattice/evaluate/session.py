@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lattice.describing import DescribingModel
 from lattice.errors import ModelNotFound
 from lattice.evaluate.collection import Collection
 from lattice.evaluate.evaluation import MethodResult, check_methods, evaluate
-from lattice.evaluate.indexes import DEFAULTS, index_of
+from lattice.evaluate.indexes import DEFAULTS, indexed
 from lattice.evaluate.judging import Judging, Source
 from lattice.evaluate.methods import METHODS, Bench, PricedJudge
 from lattice.evaluate.metrics import check_installed
@@ -30,10 +31,10 @@ class Plan:
     """What to measure and where to keep what it takes.
 
     `judge`, `relevance` and `server` say how is read, as for `Lattice.open`.
-    `work` holds the index, which `build` is built with; `judgements` is the file that readings are appended to (below
-    `work` by default), `replayed` further files of readings, which are only read. `command` is how a user asks for the
-    same again. `keep_bytes` bounds the KV states that the engine keeps: tokens count as if there were none, but seconds
-    are no longer those of cold readings.
+    `work` holds the index, which `build` is built with, by `writer` where a model has a part in that; `judgements` is
+    the file that readings are appended to (below `work` by default), `replayed` further files of readings, which are
+    only read. `command` is how a user asks for the same again. `keep_bytes` bounds the KV states that the engine keeps:
+    tokens count as if there were none, but seconds are no longer those of cold readings.
     """
 
     methods: Sequence[str]
@@ -50,6 +51,7 @@ class Plan:
     judge: JudgeName = "auto"
     relevance: str | None = None
     server: Server | None = None
+    writer: DescribingModel | None = None
 
     @property
     def source(self) -> Source | None:
@@ -64,13 +66,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a plan. `read` and `replayed` count the texts that the model has read and those it had before."""
+    """What came of a plan. `read` and `replayed` count the texts that the model has read and those it had before.
+
+    `notes` tell a person what went wrong while the index was built.
+    """
 
     setup: Setup
     results: Sequence[MethodResult]
     index: Path
     read: int = 0
     replayed: int = 0
+    notes: Sequence[str] = ()
 
 
 def run(collection: Collection, plan: Plan, progress: Progress | None = None) -> Outcome:
@@ -85,14 +91,14 @@ def run(collection: Collection, plan: Plan, progress: Progress | None = None) ->
         None if source is None else Judging(source, plan.judgements or plan.work / "judgements.jsonl", plan.replayed)
     )
     plan.work.mkdir(parents=True, exist_ok=True)
-    index = index_of(collection, plan.work, progress, rebuild=plan.rebuild, settings=plan.build)
-    with judging or nullcontext(), Lattice.open(index, model=None) as lattice, lattice.store.reading():
+    built = indexed(collection, plan.work, progress, rebuild=plan.rebuild, settings=plan.build, model=plan.writer)
+    with judging or nullcontext(), Lattice.open(built.path, model=None) as lattice, lattice.store.reading():
         bench = Bench(collection, lattice, _judge_of(judging, lattice), plan.settings)
         elapsed = (lambda: 0.0) if judging is None else (lambda: judging.record.elapsed)
         results = evaluate(bench, plan.methods, read_seconds=elapsed, progress=progress)
         setup = _setup(collection, plan, judging, lattice)
     counts = (0, 0) if judging is None else (judging.record.read, judging.record.replayed)
-    return Outcome(setup, results, index, *counts)
+    return Outcome(setup, results, built.path, *counts, built.notes)
 
 
 def _setup(collection: Collection, plan: Plan, judging: Judging | None, lattice: Lattice) -> Setup:

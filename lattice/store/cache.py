@@ -54,6 +54,13 @@ class ResultCache:
         """Count the results that are kept."""
         return int(self._connection.execute("SELECT count(*) FROM results").fetchone()[0])
 
+    def usage(self) -> Usage:
+        """Give what the results that are kept cost when they were made; of texts that were cut it knows nothing."""
+        sums = "total(evaluated), total(reused), total(generated), count(*), total(seconds)"
+        row = self._connection.execute(f"SELECT {sums} FROM results").fetchone()
+        evaluated, reused, generated, calls = map(int, row[:4])
+        return Usage(evaluated, reused, generated, calls, row[4])
+
     def get(self, key: str) -> str | None:
         """Give what was kept under the key; None where nothing was."""
         row = self._connection.execute("SELECT text FROM results WHERE key = ?", (key,)).fetchone()
@@ -111,6 +118,15 @@ def kept_results(index: Path) -> int:
             return len(cache)
     except IndexProblem:
         return 0
+
+
+def kept_usage(index: Path) -> Usage:
+    """Give what the results that are kept for an index once cost, in all; IndexProblem where they cannot be read."""
+    path = cache_of(index)
+    if not path.is_file():
+        return Usage()
+    with ResultCache(path) as cache:
+        return cache.usage()
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lattice.errors import IndexProblem
-from lattice.store.cache import ResultCache, cache_of, kept_results
+from lattice.store.cache import ResultCache, cache_of, kept_results, kept_usage
 from lattice.types import Usage
 
 USAGE = Usage(evaluated=7, reused=3, generated=2, calls=1, seconds=0.5)
@@ -32,6 +32,21 @@ def test_results_are_kept_and_pruned(tmp_path: Path) -> None:
         cache.prune()
         assert (cache.get("a"), cache.get("b"), cache.get("c"), len(cache)) == (None, "beta", "gamma", 2)
         assert cache.problem is None
+
+
+def test_what_the_results_cost_is_known_as_long_as_they_are_kept(tmp_path: Path) -> None:
+    index = tmp_path / "notes.lattice"
+    assert kept_usage(index) == Usage()
+    assert not cache_of(index).exists(), "asking makes no file"
+    with ResultCache(cache_of(index)) as cache:
+        assert cache.usage() == Usage()
+        cache.put("a", "alpha", USAGE)
+        cache.put("b", "beta", USAGE)
+    assert kept_usage(index) == USAGE + USAGE
+    with ResultCache(cache_of(index)) as cache:
+        cache.get("b")
+        cache.prune()
+    assert kept_usage(index) == USAGE
 
 
 def test_each_result_survives_the_death_of_the_process(tmp_path: Path) -> None:
