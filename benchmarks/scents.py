@@ -10,10 +10,10 @@ below them? Each way of judging them gives
   much it differs from the default's, query by query;
 - tokens, read cold: once a query, and for every node.
 
-Ties count half, and as the mean place. The ways are: the words of a node's description read for how likely they make
-the query, which is the slow one (--without-reading leaves it out), and the scent (lattice/traversal/judges/scent.py) or
-a part of it, with more or fewer index terms, other frames, more words, and the query's words weighed otherwise.
-Readings are kept in .bench/scents.jsonl, so a run goes on where it was interrupted.
+Ties count half, and as the mean place. The ways are: the terms of a node's description read for how likely they make
+the query (the slow one: --reading N does it for the first N queries only, --without-reading for none), and the scent
+(lattice/traversal/judges/scent.py) or a part of it, with more or fewer index terms, other frames, more words, and the
+query's words weighed otherwise. Readings are kept in .bench/scents.jsonl, so a run goes on where it was interrupted.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -55,6 +56,7 @@ from lattice.types import BEFORE_TERMS, Candidate, Usage
 Scores = npt.NDArray[np.float64]
 PATHS = 2  # relevant documents of a query to which the way is gone
 MOST_TERMS = 120
+WORDS_READ = 3000  # the largest lifts come first, so fewer words are the first of them
 READING = "P(query | the description's terms)"
 
 
@@ -74,7 +76,7 @@ WAYS = {
     "what is expected": Way(weights=""),
     DEFAULT: Way(),
     **{f"both, {terms} index terms": Way(terms) for terms in (30, MOST_TERMS)},
-    **{f"both, {most:,} words expected": Way(most=most) for most in (1000, 3000)},
+    **{f"both, {most:,} words expected": Way(most=most) for most in (1000, WORDS_READ)},
     "both, “Keywords of the topic that this search belongs to:”": Way(
         frame=Frame(after=(Part("\n\nKeywords of the topic that this search belongs to:\n"),))
     ),
@@ -108,7 +110,10 @@ def main() -> None:
     parser.add_argument("collections", nargs="*", default=TUNING)
     parser.add_argument("--queries", type=int, default=24)
     parser.add_argument("--seed", type=int, default=77)
-    parser.add_argument("--without-reading", action="store_true", help="leave out the reading of descriptions")
+    parser.add_argument(
+        "--reading", type=int, metavar="N", help="read descriptions for the first N queries; default: all"
+    )
+    parser.add_argument("--without-reading", dest="reading", action="store_const", const=0, help="read no descriptions")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/scents.json")
@@ -118,7 +123,7 @@ def main() -> None:
     with RecordedReader(WORK / "scents.jsonl", sha256_of(path), lambda: LlamaEngine(path)) as recorded:
         for name in options.collections:
             collection = drawn(load(unpacked(name)), options.queries, options.seed)
-            found[name] = measured(collection, recorded, reads=not options.without_reading)
+            found[name] = measured(collection, recorded, options.reading)
     about = {"model": path.name, "queries": options.queries, "seed": options.seed}
     record = {"lattice": source_state(), **about, "collections": found}
     if options.save:
@@ -136,13 +141,15 @@ def drawn(collection: Collection, count: int, seed: int) -> Collection:
     return collection.only(chosen[:count])
 
 
-def measured(collection: Collection, recorded: RecordedReader, *, reads: bool) -> dict[str, Any]:
-    """Judge the cases of a collection in all ways."""
+def measured(collection: Collection, recorded: RecordedReader, reads: int | None = None) -> dict[str, Any]:
+    """Judge the cases of a collection in all ways; `reads` queries (None: all) by reading descriptions too."""
+    to_read = list(collection.queries)[:reads]
     with Lattice.open(index_of(collection, WORK / collection.name), model=None) as lattice, lattice.store.reading():
         store = lattice.store
         cases = cases_of(store, collection)
         frequent = store.rarities
-        found = {READING: figures(cases, read(recorded, cases))} if reads else {}
+        chosen = [case for case in cases if case.query in to_read]
+        found = {READING: figures(chosen, read(recorded, chosen))} if chosen else {}
         for name, way in WAYS.items():
             found[name] = figures(cases, smelt(way, recorded, frequent, cases))
     size = {"queries": len({case.query for case in cases}), "slates": len(cases)}
@@ -218,11 +225,12 @@ class Asking:
     way: Way
 
     def expected_words(self, text: str, frame: Frame, most: int, *, seconds: float | None = None) -> Expected:
-        """Read the way's words in its frame; none where it has no frame."""
+        """Read the way's words in its frame, of one reading for all; none where it has no frame."""
         del frame, most
         if self.way.frame is None:
             return RecordedWords({}, Usage())
-        return self.reader.expected_words(text, self.way.frame, self.way.most, seconds=seconds)
+        found = self.reader.expected_words(text, self.way.frame, WORDS_READ, seconds=seconds)
+        return RecordedWords(dict(islice(found.lifts.items(), self.way.most)), found.usage)
 
     def expected_cost(self, text: str, frame: Frame) -> int:
         """Refuse: nobody asks before."""
@@ -323,16 +331,21 @@ def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             means = tuple(fmean(column) for column in zip(*shown, strict=True))
             against = "" if way == DEFAULT else _difference(against_default(found, way))
             spent = f"{fmean(one['once'] for one in measures):.0f} + {fmean(one['a node'] for one in measures):.0f}"
-            yield (way, *(" / ".join(map(number, cell)) for cell in (*shown, means)), against, spent)
+            yield (_label(found, way), *(" / ".join(map(number, cell)) for cell in (*shown, means)), against, spent)
 
 
 def against_default(found: Mapping[str, Any], way: str) -> Paired:
-    """Compare a way with the default over the queries of all collections."""
+    """Compare a way with the default over the queries of all collections that it was measured on."""
     own, default = (
         {f"{name} {query}": value for name, one in found.items() for query, value in one["ways"][by]["within"].items()}
         for by in (way, DEFAULT)
     )
-    return paired(own, default)
+    return paired(own, {query: default[query] for query in own})
+
+
+def _label(found: Mapping[str, Any], way: str) -> str:
+    own, default = (sum(len(one["ways"][by]["within"]) for one in found.values()) for by in (way, DEFAULT))
+    return way if own == default else f"{way} ({own} of {default} queries)"
 
 
 def _difference(one: Paired) -> str:

@@ -174,7 +174,8 @@ def test_a_collection_is_measured_and_shown(
 ) -> None:
     monkeypatch.setattr(scents, "WORK", tmp_path)
     with RecordedReader(tmp_path / "r.jsonl", "m", lambda: Reader({"star": 2.0})) as recorded:
-        found = {"tiny": scents.measured(collection, recorded, reads=True)}
+        found = {"tiny": scents.measured(collection, recorded)}
+        partly = {"tiny": scents.measured(collection, recorded, 1)}
     shown = list(scents.rows(found))
     assert [row[0] for row in shown] == [scents.READING, *scents.WAYS]
     assert {len(row) for row in shown} == {len(scents.head(found))}
@@ -182,5 +183,9 @@ def test_a_collection_is_measured_and_shown(
     # Words tell where stars and ships are; that a text says one of two words, as the reader does, tells nothing.
     ways = found["tiny"]["ways"]
     assert ways[scents.DEFAULT]["area"] > ways[scents.READING]["area"] == 0.5
+    assert [row[0] for row in scents.rows(partly)] == [f"{scents.READING} (1 of 3 queries)", *scents.WAYS]
+    (query,) = partly["tiny"]["ways"][scents.READING]["within"]
+    only = ways[scents.READING]["within"][query] - ways[scents.DEFAULT]["within"][query]
+    assert scents.against_default(partly, scents.READING).difference == pytest.approx(only)
     del ways[scents.READING]
     assert [row[0] for row in scents.rows(found)] == list(scents.WAYS)
