@@ -8,8 +8,9 @@ reuse_tokens_ratio    tokens that the second query evaluates / (query tokens × 
 cold_warm_difference  largest difference of a log-probability, read cold and read on kept states
 disk_difference       the same for states that another engine kept on disk
 
---searches: 50 scifact queries in a row, kept states in 256 MB and in 1 GB: how many descriptions were there when they
-were wanted, and the share of all tokens that need not be evaluated. --leaks: 1,000 small slates.
+--searches: 50 scifact queries in a row, kept states in 256 MB and in 1 GB: how many static texts were there when they
+were wanted (of the likelihood judge, which reads no descriptions, what stands before the bare query), and the share of
+all tokens that need not be evaluated. --leaks: 1,000 small slates.
 
 The model is the copy of the embedded one that is fitted to this CPU (made with --optimize where there is none), else
 the embedded one as it is. --save writes benchmarks/results/engine.json.
@@ -42,6 +43,7 @@ from lattice.models.llama.probe import QUESTIONS, TEXTS
 from lattice.models.llama.weights import Weights
 from lattice.models.registry import embedded_model, find_model
 from lattice.models.settings import EngineSettings
+from lattice.store.store import Store
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.search import SearchSettings
 from lattice.types import Usage
@@ -141,7 +143,11 @@ def searches(path: Path, memory: str, budget: int) -> dict[str, Any]:
     collection = load(unpacked("scifact")).sample(SEARCHES, 1)
     engine = LlamaEngine(path, EngineSettings(cache_bytes=MEMORY[memory]))
     usage = Usage()
-    with Lattice.open(index_of(collection, WORK / "scifact"), judge=LikelihoodJudge(engine)) as lattice:
+    index = index_of(collection, WORK / "scifact")
+    with (
+        Store.open(index) as store,
+        Lattice.open(index, judge=LikelihoodJudge(engine, store.rarities)) as lattice,
+    ):
         for query in tqdm(collection.queries.values(), desc=f"{memory}, {budget} tokens", disable=None):
             *_, last = lattice.iter_search(query, settings=SearchSettings(budget_tokens=budget))
             usage += last.usage

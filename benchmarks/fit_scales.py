@@ -2,9 +2,10 @@
 
 σ((x − offset) / width) is fitted by maximum likelihood, for leaves and for inner nodes apart, to what a search shows a
 judge: of some queries of each tuning collection the prior's best passages (relevant or not), and the slates on the way
-from the root to a relevant passage (which children have one below them?). x is a reading less the mean of its query's,
-for a search gives every query a bias of its own. Every collection weighs the same; log-losses are of the fit on the
-others (leave one out). What is above chance is told by the area under the ROC curve, also within queries.
+from the root to a relevant passage (which children have one below them?). x is a reading, or the scent by which the
+likelihood judge knows a node, less the mean of its query's, for a search gives every query a bias of its own. Every
+collection weighs the same; log-losses are of the fit on the others (leave one out). What is above chance is told by the
+area under the ROC curve, also within queries.
 
 A leaf's scale in the code is the one that ranks best together with the prior (fit_likelihood.py). A node gets the score
 that a leaf of the same fitted probability has, so that both compare where they compete for the next call: "as a leaf".
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,20 @@ from lattice.evaluate.summary import source_state
 from lattice.lattice import Lattice
 from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import sha256_of
-from lattice.traversal.judges.choice import judge_of
+from lattice.traversal.judges.choice import JudgeName, judge_of
 from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.pointwise import PointwiseJudge
 from lattice.traversal.judges.reading import Scale
+from lattice.traversal.judges.scent import Rarities, evenly
 from lattice.types import Slate
 
 Vector = npt.NDArray[np.float64]
+Measured = LikelihoodJudge | PointwiseJudge | ListwiseJudge
+Maker = Callable[[Rarities], Measured]
 SIZE = 12  # of a slate
 PATHS = 2  # relevant documents of a query whose way from the root is read
-NARROWEST = 0.05  # nats; a steeper curve would rest on a handful of readings
+NARROWEST = 0.05  # of x; a steeper curve would rest on a handful of readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +68,36 @@ def main() -> None:
     options = parser.parse_args()
     path = options.model or bf16_copy()
     with RecordedReader(WORK / "scales.jsonl", sha256_of(path), lambda: LlamaEngine(path)) as recorded:
-        judge = (
-            LikelihoodJudge(recorded) if options.judge == "likelihood" else judge_of(LlamaEngine(path), options.judge)
-        )
-        assert isinstance(judge, LikelihoodJudge | PointwiseJudge | ListwiseJudge)
-        record = measured(judge, path, options)
+        record = measured(_maker(options.judge, recorded, path), path, options)
     if options.save:
         (RESULTS / f"scales-{options.judge}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))
 
 
-def measured(
-    judge: LikelihoodJudge | PointwiseJudge | ListwiseJudge, path: Path, options: argparse.Namespace
-) -> dict[str, Any]:
+def _maker(name: JudgeName, recorded: RecordedReader, path: Path) -> Maker:
+    """Give what makes the judge for a collection: the likelihood judge must know how rare its words are."""
+    if name == "likelihood":
+        return lambda rarities: LikelihoodJudge(recorded, rarities)
+    judge = judge_of(LlamaEngine(path), name)
+    assert isinstance(judge, PointwiseJudge | ListwiseJudge)
+    return lambda _: judge
+
+
+def measured(make: Maker, path: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Read the slates of every collection and fit the scales."""
-    samples = {name: _read(judge, name, options.queries, options.seed) for name in options.collections}
+    samples = {name: _read(make, name, options.queries, options.seed) for name in options.collections}
     rows = {kind: _fitted(kind, {name: of[kind] for name, of in samples.items()}) for kind in ("leaf", "node")}
+    judge = make(evenly)
     scale = judge.leaf_scale if isinstance(judge, LikelihoodJudge) else judge.scale
     rows["node"]["as a leaf"] = _as_a_leaf(rows["leaf"], rows["node"], scale)
     return {"lattice": source_state(), "model": path.name, "judge": options.judge, "queries": options.queries, **rows}
 
 
-def _read(
-    judge: LikelihoodJudge | PointwiseJudge | ListwiseJudge, name: str, queries: int, seed: int
-) -> dict[str, Sample]:
+def _read(make: Maker, name: str, queries: int, seed: int) -> dict[str, Sample]:
     collection = load(unpacked(name)).sample(queries, seed)
     found: dict[str, list[tuple[int, float, bool]]] = {"leaf": [], "node": []}
     with Lattice.open(index_of(collection, WORK / name), model=None) as lattice, lattice.store.reading():
+        judge = make(lattice.store.rarities)
         for number, query in enumerate(tqdm(collection.queries, desc=name, disable=None)):
             relevant = _relevant(lattice, collection, query)
             for slate in _slates(lattice, collection, query):
@@ -108,7 +115,7 @@ def _centred(read: Sequence[tuple[int, float, bool]]) -> Sample:
     return Sample(gains - taken_off, relevant, float(np.mean(list(means.values()))))
 
 
-def _gains(judge: LikelihoodJudge | PointwiseJudge | ListwiseJudge, query: str, slate: Slate) -> Sequence[float]:
+def _gains(judge: Measured, query: str, slate: Slate) -> Sequence[float]:
     if isinstance(judge, ListwiseJudge):
         return judge.gains(query, slate.candidates)[0]
     return judge.gains(query, slate)[0]

@@ -4,6 +4,9 @@ The walk takes the slate that promises most; here it takes the one that promises
 of all its candidates together, over what they cost. Nothing else differs. First in simulated worlds, with both walks
 and several prices of a passage beside a description; then on collections, whose kept readings are replayed and where
 the model reads what a changed walk reads beyond them (kept in .bench/NAME/gains.jsonl).
+
+The prices are those of judges that read descriptions. Where nodes are judged by scent, at a token each, nearly all of
+them would come before the first passage.
 """
 
 from __future__ import annotations

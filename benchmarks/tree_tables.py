@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import names
+import scents
 from builder import differences
 from lint import cells
 from model_tables import SHORT, block, record
@@ -108,6 +109,12 @@ def _against(row: Mapping[str, Any], against: Mapping[str, Paired], measure: str
     return shown
 
 
+def smelt() -> str:
+    """Show how well each way of judging nodes tells those with something relevant below."""
+    found = record("scents")["collections"]
+    return block(Table(scents.head(found, SHORT), tuple(scents.rows(found))))
+
+
 def organising() -> str:
     """Show what a model made of a corpus that it was asked to organise."""
     one = record("organising")
@@ -128,4 +135,5 @@ BLOCKS = {
     "scale": scale,
     "checks": checks,
     "names": named,
+    "scents": smelt,
 }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lattice.index_builder.summaries import Lexicon
 
-# Of 30 to 120, more find more on long passages and less on short ones; the optimum is flat (benchmarks/scents.py).
+# 30 tell less of a node, 120 hardly more for half as much room again (benchmarks/scents.py).
 MOST_INDEX_TERMS = 80
 # Nodes are looked at together up to so many passages below them: what is counted of them fits into 200 MB.
 LEAVES_TOGETHER = 200_000

@@ -49,8 +49,8 @@ class Request:
 # The query is read as the continuation of this. The text comes first, so that its KV state serves every query.
 LIKELIHOOD = Frame(after=(Part("\n\nWrite a search query that this passage answers.\n"),))
 
-# What is expected of the word that comes next is read. Of the frames that were tried, three did equally well
-# (benchmarks/scents.py); this one says what it asks for.
+# What is expected of the word that comes next is read. Two other frames do as well (benchmarks/scents.py); this one
+# says what it asks for.
 EXPECTING = Frame(before=(Part("Search query: "),), after=(Part("\n\nTopic, in one word:"),))
 
 SYSTEM = "You judge how relevant passages are to a search query."

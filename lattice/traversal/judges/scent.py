@@ -3,7 +3,7 @@
 Information scent is what people go by who follow links (Pirolli & Card 1999). Here it is the share of the query that
 stands among the node's index terms, each word weighed by its rarity in the corpus, and how strongly the model expects
 some of the terms, having read the query once. With a small model that tells more of a node than reading its description
-does, at none of the tokens (benchmarks/scents.py).
+does, for the tokens of the query alone (benchmarks/scents.py).
 """
 
 from __future__ import annotations
