@@ -115,6 +115,17 @@ def smelt() -> str:
     return block(Table(scents.head(found, SHORT), tuple(scents.rows(found))))
 
 
+def walked() -> str:
+    """Show what a walk by scents reads of the relevant documents, for every α."""
+    found = record("walks")["rows"]
+    alphas = list(found[0]["read"])
+    rows = [
+        (SHORT.get(one["collection"], one["collection"]), str(one["queries"]), *map(number, one["read"].values()))
+        for one in found
+    ]
+    return block(Table(("relevant documents read", "queries", *(f"α = {alpha}" for alpha in alphas)), tuple(rows)))
+
+
 def organising() -> str:
     """Show what a model made of a corpus that it was asked to organise."""
     one = record("organising")
@@ -136,4 +147,5 @@ BLOCKS = {
     "checks": checks,
     "names": named,
     "scents": smelt,
+    "walks": walked,
 }

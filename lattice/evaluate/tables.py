@@ -64,7 +64,8 @@ def plain(table: Table) -> list[str]:
 def markdown(table: Table) -> list[str]:
     """Lay a table out for the docs."""
     rule = ["---", *("--:" for _ in table.columns[1:])]
-    return ["| " + " | ".join(line) + " |" for line in (table.columns, rule, *table.rows)]
+    lines = ([cell.replace("|", r"\|") for cell in line] for line in (table.columns, rule, *table.rows))
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def number(value: float) -> str:
