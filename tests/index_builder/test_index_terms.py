@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice.index_builder import index_terms
@@ -34,6 +34,7 @@ def test_a_node_has_so_many_terms_at_most(monkeypatch: pytest.MonkeyPatch) -> No
     assert index_terms_of(lexicon_of(TEXTS), [[0, 1]]) == [("bee", "honey")]
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.lists(st.sampled_from(WORDS), min_size=1), min_size=1, max_size=12), st.data())
 def test_they_begin_with_the_terms_of_the_description_however_nodes_are_parted(
     texts: list[list[str]], data: st.DataObject
