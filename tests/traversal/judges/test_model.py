@@ -11,8 +11,10 @@ from lattice.models.llama.engine import LlamaEngine
 from lattice.models.registry import embedded_model
 from lattice.models.settings import EngineSettings
 from lattice.traversal.judges.choice import JudgeName, judge_of
+from lattice.traversal.judges.likelihood import LikelihoodJudge
 from lattice.traversal.judges.listwise import ListwiseJudge
 from lattice.traversal.judges.reasoned import ReasonedJudge
+from lattice.traversal.judges.scent import PRICE
 from lattice.types import Candidate, Slate
 
 pytestmark = pytest.mark.model
@@ -47,9 +49,18 @@ def test_every_judge_scores_every_candidate(engine: LlamaEngine, name: JudgeName
 @pytest.mark.parametrize("name", ["likelihood", "pointwise", "listwise", "reasoned"])
 def test_a_judge_evaluates_about_what_it_said_it_would(engine: LlamaEngine, name: JudgeName) -> None:
     judge = judge_of(engine, name)
-    fresh = Slate(1, tuple(Candidate(one.node, f"{name}: {one.text}", False) for one in SLATE.candidates))
+    fresh = Slate(1, tuple(Candidate(one.node, f"{name}: {one.text}", True) for one in SLATE.candidates))
     expected = sum(judge.costs(QUERY, fresh.candidates))  # type: ignore[attr-defined]
     assert judge.score(QUERY, fresh).usage.evaluated == pytest.approx(expected, rel=0.1)
+
+
+def test_nodes_are_judged_for_the_tokens_of_the_query_and_a_token_each(engine: LlamaEngine) -> None:
+    judge = LikelihoodJudge(engine)
+    nodes = tuple(Candidate(one.node, one.text, False) for one in SLATE.candidates)
+    costs = judge.costs(QUERY, nodes)
+    usage = judge.score(QUERY, Slate(1, nodes)).usage
+    assert usage.evaluated + usage.reused == sum(costs) - PRICE * len(nodes)
+    assert judge.costs(QUERY, nodes) == [PRICE] * len(nodes)
 
 
 def test_a_permuted_list_is_scored_in_the_slates_order(engine: LlamaEngine) -> None:
