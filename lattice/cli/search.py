@@ -23,6 +23,7 @@ from lattice.cli.sessions import keep_question, question_of, understanding_optio
 from lattice.cli.terminal import counted, is_terminal, notice
 from lattice.cli.views import View, view_for
 from lattice.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, UsageError
+from lattice.types import BUILDER_VERSION
 
 if TYPE_CHECKING:
     from lattice.answering import Answer
@@ -200,8 +201,9 @@ def _afterwards(lattice: Lattice, answer: Answer, seconds: float, *, without_mod
 
 
 def _warn_if_behind(lattice: Lattice) -> None:
-    store = lattice.store
-    root = store.status().root
-    if changed := changes_of(store.path, root, store.settings()):
-        cure = index_again(root, store.path)
+    store, status = lattice.store, lattice.store.status()
+    cure = index_again(status.root, store.path)
+    if changed := changes_of(store.path, status.root, store.settings()):
         notice(f"The index is behind its folder ({changed_words(changed)}). Refresh it: {cure}")
+    elif status.builder < BUILDER_VERSION:
+        notice(f"An older version of lattice built this index; a new one is searched better. Refresh it: {cure}")

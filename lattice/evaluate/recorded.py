@@ -136,6 +136,7 @@ class RecordedReader:
 
     def expected_cost(self, text: str, frame: Frame) -> int:
         """Give the tokens of a cold reading of the words that are expected."""
+        # However many words are asked for, the price is the same.
         return self._priced_at(self._words_key(text, frame, 0), lambda: self._loaded().expected_cost(text, frame))
 
     def cost(self, text: str, continuation: str, frame: Frame = BARE) -> int:

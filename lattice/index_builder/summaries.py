@@ -20,7 +20,7 @@ BETWEEN_TITLES = "; "
 BEFORE_NAMED = ": "
 NAMED_WORDS = 20
 BETWEEN_TERMS = ", "
-# Terms behind a sentence. Not BEFORE_TERMS: a judge that reads terms alone would not read what the model has written.
+# Terms behind a sentence. Not BEFORE_TERMS: what stands before those are titles.
 BEFORE_MORE = " — also: "
 BETWEEN_HEADINGS = " › "
 CUT = "…"

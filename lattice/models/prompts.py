@@ -46,7 +46,7 @@ class Request:
     max_tokens: int = 512
 
 
-# The query is read as the continuation of this. The text comes first, so that its KV state serves every query.
+# The query is read as the continuation of this.
 LIKELIHOOD = Frame(after=(Part("\n\nWrite a search query that this passage answers.\n"),))
 
 # What is expected of the word that comes next is read. Two other frames do as well (benchmarks/scents.py); this one

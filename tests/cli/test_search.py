@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -181,6 +183,21 @@ def test_an_index_behind_its_folder_is_said_after_the_hits(invoke: Invoke, tmp_p
     shutil.rmtree(folder)
     gone = invoke("search", "roses", "--no-model", "--index", index)
     assert (gone.exit_code, gone.stderr) == (0, "")
+
+
+def test_an_index_that_an_older_version_built_is_said_after_the_hits(invoke: Invoke, tmp_path: Path) -> None:
+    folder, index = write_folder(tmp_path / "notes"), str(tmp_path / "old.lattice")
+    invoke("index", str(folder), "--index", index)
+    with closing(sqlite3.connect(index)) as connection, connection:
+        connection.execute("UPDATE build SET builder = builder - 1")
+    old = invoke("search", "actor", "--no-model", "--index", index)
+    assert old.exit_code == 0
+    assert (
+        f"older version of lattice built this index; a new one is searched better. Refresh it: lattice index {folder}"
+        in (old.stderr)
+    )
+    invoke("index", str(folder), "--index", index)
+    assert "older version" not in invoke("search", "actor", "--no-model", "--index", index).stderr
 
 
 def test_without_an_index_the_error_says_how_to_make_one(invoke: Invoke, empty_home: Path) -> None:
